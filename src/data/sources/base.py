@@ -1,0 +1,78 @@
+"""What a source of samples is: a format read from disk, or drawn, one dictionary per sample."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Sample = dict[str, Any]
+"""Fixed keys: `image` uint8 (H, W, C) RGB, `index` int, `path` str, and those of `Source.targets`:
+
+- `label` int, an index into `classes`; float32 (K,) of zeros and ones where the source is `multilabel`
+- `box` float32 (4,), xyxy relative to the image in [0, 1], undefined where the label is `nothing` (index 0)
+- `boxes` float32 (N, 4) xyxy in pixels, `labels` int64 (N,), `masks` uint8 (N, H, W)
+- `mask` int64 (H, W), a class per pixel, 255 = ignore
+- `keypoints` float32 (K, 2) relative to the image, `visible` bool (K,)
+- `identity` int
+"""
+
+Indices = NDArray[np.int64]
+
+
+class Source(ABC):
+    """Samples by index. Constructed cheaply; `prepare` may download, `setup` lists; `read` decodes one sample.
+
+    `targets` is a literal in the class body: the configuration check reads it from the source text, without an import.
+    """
+
+    targets: ClassVar[tuple[str, ...]] = ()
+    classes: tuple[str, ...] = ()
+    """Names of the classes, known after `setup`."""
+    channels: int = 3
+    num_keypoints: int = 0
+    multilabel: bool = False
+    image_size: int = 224
+    """The input size that suits this source, used where `data.image_size` and the weights say nothing."""
+    square: bool = False
+    """Whether all images are square already, so that evaluation needs no central crop."""
+
+    def prepare(self) -> None:
+        """Fetch what is missing on disk. Called by one process at a time.
+
+        Raises UserError where the data is neither there nor can be had, saying what to do instead.
+        """
+
+    @abstractmethod
+    def setup(self) -> None:
+        """List the samples without decoding any. Raises UserError where there are none, or a class is empty."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def read(self, index: int) -> Sample:
+        """Return sample `index`, decoded. Raises `src.data.decode.Unreadable` with the reason where it cannot be."""
+
+    @abstractmethod
+    def labels(self) -> NDArray[np.int64]:
+        """Return (N,) a class per sample for stratified splits and class counts, without decoding; -1 where unknown."""
+
+    @abstractmethod
+    def splits(self) -> Mapping[str, Indices]:
+        """Return the published splits: any of `train`, `val`, `test`, or `all` alone where none is published."""
+
+    def path(self, index: int) -> Path | None:
+        """Return the file behind a sample, or None where there is none."""
+        return None
+
+    def fingerprint(self, index: int) -> bytes:
+        """Return bytes that change when the sample's content does; by default its file's content."""
+        path = self.path(index)
+        if path is None:
+            raise NotImplementedError(f"{type(self).__name__} has samples without a file: it needs its own fingerprint")
+        return path.read_bytes()
