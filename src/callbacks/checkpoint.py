@@ -1,0 +1,131 @@
+"""When a run is saved: its best weights, and everything needed to continue to the same bits."""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Checkpoint
+
+log = logging.getLogger(__name__)
+
+
+class Interrupted(BaseException):
+    """The run was asked to stop, and did so after saving. Not an Exception: nothing may swallow it."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(f"interrupted by {signal.Signals(signum).name}")
+        self.signum = signum
+
+
+def checkpoint_path(trainer: Trainer, name: str) -> Path:
+    """Return RUN_DIR/checkpoints/NAME.ckpt."""
+    return Path(trainer.default_root_dir) / "checkpoints" / f"{name}.ckpt"
+
+
+class BestCheckpoint(Checkpoint):
+    """Saves `best.ckpt` whenever a validation improves on the best value of `monitor` so far; the earlier of equals."""
+
+    def __init__(self, *, monitor: str, mode: Literal["min", "max"]) -> None:
+        self.monitor, self.mode = monitor, mode
+        self.best = -math.inf if mode == "max" else math.inf
+        self.metrics: dict[str, float] = {}
+        """All metrics of the validation that was best."""
+        self.step = -1
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Compare, and save where it is better."""
+        if trainer.sanity_checking or trainer.state.fn != "fit":
+            return
+        if self.monitor not in trainer.callback_metrics:
+            known = ", ".join(sorted(trainer.callback_metrics))
+            raise ValueError(f"model.monitor={self.monitor} is not among the metrics of this model: {known}")
+        value = float(trainer.callback_metrics[self.monitor])
+        if value > self.best if self.mode == "max" else value < self.best:
+            self.best, self.step = value, trainer.global_step
+            self.metrics = {key: float(metric) for key, metric in trainer.callback_metrics.items() if key.startswith("val/")}
+            trainer.save_checkpoint(checkpoint_path(trainer, "best"))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best so far."""
+        return {"best": self.best, "step": self.step, "metrics": self.metrics}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue to compare with the best so far."""
+        self.best, self.step, self.metrics = state_dict["best"], state_dict["step"], state_dict["metrics"]
+
+
+class LastCheckpoint(Checkpoint):
+    """Saves `last.ckpt` at every epoch's end, every `every_n_train_steps` optimizer steps, and when asked to stop.
+
+    Inside an epoch it saves only after an optimizer step that no validation follows: gradients being accumulated are
+    not part of a checkpoint, and Lightning would skip the validation of a checkpoint written just before it.
+    A first Ctrl-C (or SIGTERM) asks to stop at the next such moment, a second one stops at once.
+    """
+
+    def __init__(self, *, every_n_train_steps: Annotated[int, Ge(1)] | None) -> None:
+        self.every_n_train_steps = every_n_train_steps
+        self._saved_step = 0
+        self._stop: int | None = None
+        self._should_stop = False
+        self._handlers: dict[int, Any] = {}
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Listen to signals; end at once where the run had already decided to stop early."""
+        self._saved_step = trainer.global_step
+        trainer.should_stop = trainer.should_stop or self._should_stop
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            self._handlers[signum] = signal.signal(signum, self._on_signal)
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Give the signals back."""
+        for signum, handler in self._handlers.items():
+            signal.signal(signum, handler)
+        self._handlers = {}
+
+    def _on_signal(self, signum: int, frame: FrameType | None) -> None:
+        if self._stop is not None:
+            raise Interrupted(signum)
+        self._stop = signum
+        log.warning("Stopping: saving after this step (once more to stop at once).")
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save inside an epoch where it is due and possible."""
+        step, every = trainer.global_step, self.every_n_train_steps
+        due = self._stop is not None or (every is not None and step // every > self._saved_step // every)
+        if due and step > self._saved_step and self._can_save(trainer):
+            self._save(trainer)
+
+    def _can_save(self, trainer: Trainer) -> bool:
+        loop = trainer.fit_loop.epoch_loop
+        return not (
+            loop._should_accumulate()
+            or loop._num_ready_batches_reached()  # the epoch's end follows
+            or loop._should_check_val_fx(trainer.fit_loop._data_fetcher)
+        )
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the finished epoch."""
+        self._save(trainer)
+
+    def _save(self, trainer: Trainer) -> None:
+        self._saved_step, self._should_stop = trainer.global_step, trainer.should_stop
+        trainer.save_checkpoint(checkpoint_path(trainer, "last"))
+        if self._stop is not None:
+            raise Interrupted(self._stop)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return whether the run had decided to stop early: Lightning's checkpoints do not say."""
+        return {"should_stop": self._should_stop}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Remember a decision to stop early."""
+        self._should_stop = state_dict["should_stop"]

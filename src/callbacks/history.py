@@ -1,0 +1,62 @@
+"""metrics.csv: the figures of a run, as part of its checkpoints, so that a resumed run has each row exactly once."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Checkpoint
+
+from src.files import write_text
+
+Row = dict[str, float]
+
+
+class History(Checkpoint):
+    """One row per epoch and per logged step, written to RUN_DIR/metrics.csv.
+
+    A Checkpoint only for its place in the order: those come last, when all metrics of an epoch are known; it must stand
+    before the callbacks that save. The rows are saved with the run, so rows beyond a checkpoint vanish on resume.
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Take the row of a logged step."""
+        logged = trainer.global_step % trainer.log_every_n_steps == 0
+        if logged and not trainer.fit_loop.epoch_loop._should_accumulate():
+            rate = trainer.optimizers[0].param_groups[0]["lr"]
+            self._add(trainer, {"train/loss_step": float(outputs["loss"]), "lr": float(rate)})
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take the row of an epoch and write the file."""
+        metrics = {key: float(value) for key, value in trainer.callback_metrics.items() if not key.endswith("_step")}
+        self._add(trainer, metrics | {"lr": float(trainer.optimizers[0].param_groups[0]["lr"])})
+        if trainer.is_global_zero:
+            self.write(Path(trainer.default_root_dir))
+
+    def _add(self, trainer: Trainer, values: Row) -> None:
+        self.rows.append({"step": trainer.global_step, "epoch": trainer.current_epoch} | values)
+
+    def write(self, run_dir: Path) -> None:
+        """Write all rows; a column per metric, in order of appearance; floats so that they read back exactly."""
+        columns = list(dict.fromkeys(key for row in self.rows for key in row)) or ["step", "epoch"]
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_text(run_dir / "metrics.csv", text.getvalue())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the rows so far."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue after the rows of the checkpoint."""
+        self.rows = list(state_dict["rows"])

@@ -1,0 +1,41 @@
+"""From a section with a `_target_` to the object: the only place where configuration becomes code."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from src.errors import UserError
+
+
+def build(section: Mapping[str, Any], **supplied: Any) -> Any:
+    """Call the section's target with its other keys and what the program supplies; nested sections are built first.
+
+    Raises UserError as the target raises it; a ValueError of a constructor is about the values that it was
+    given, and so is reported as one, with the target's name.
+    """
+    target = str(section["_target_"])
+    try:
+        return partial(section)(**supplied)
+    except ValueError as error:
+        raise UserError(f"{target} does not take its configuration: {error}") from error
+
+
+def partial(section: Mapping[str, Any]) -> functools.partial[Any]:
+    """Return the section's target with its keys bound, to be called with what the program supplies.
+
+    Called so, objects such as networks never pass through a configuration, which would copy them.
+    """
+    import hydra
+    from hydra.errors import InstantiationException
+
+    try:
+        bound = hydra.utils.instantiate(dict(section), _partial_=True, _convert_="all", _recursive_=True)
+    except InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, UserError):
+            raise cause from error
+        raise UserError(f"{section['_target_']}: {cause or error}") from error
+    assert isinstance(bound, functools.partial)
+    return bound

@@ -1,0 +1,237 @@
+"""Published files, fetched once: resumed after a break, checked, unpacked safely, whole or not there."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import logging
+import os
+import shutil
+import tarfile
+import time
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from src.errors import UserError
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+"""How often in a row a server may send nothing before it is given up."""
+PAUSE = 1.0
+"""Seconds before the second attempt; twice as long before each further one."""
+_TIMEOUT = (10, 60)  # seconds to connect, and between two pieces
+_PIECE = 1 << 16
+_TRY_AGAIN_LATER = frozenset({408, 425, 429})
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A published file: its addresses, the first that answers is taken, and "md5:..." or "sha256:..." of its content."""
+
+    urls: tuple[str, ...]
+    checksum: str
+
+    @property
+    def name(self) -> str:
+        """The file's name, the same at every address."""
+        return Path(urlsplit(self.urls[0]).path).name
+
+
+def fetch(remote: Remote, target: Path) -> None:
+    """Make `target` exist: the remote file itself or, of an archive (.tar, .tgz, .zip, .gz), what has its name inside.
+
+    An archive that lies beside the target already, put there by hand, is used; one that was downloaded is removed
+    after unpacking. One process works while others wait for it. Raises UserError where there is no network, the
+    content is not what was published, or nothing can be written, saying what to do.
+    """
+    if target.exists():
+        return
+    archive = target.parent / remote.name
+    with _alone(target.parent, remote.name):
+        if target.exists():
+            return
+        by_hand = archive.exists()
+        if by_hand:
+            _verify(archive, remote.checksum)
+        else:
+            _download(remote, archive)
+        if archive != target:
+            unpack(archive, target)
+            if not by_hand:
+                archive.unlink()
+
+
+def unpack(archive: Path, target: Path) -> None:
+    """Unpack `archive` beside `target`, and rename what it holds of the target's name to it.
+
+    Raises UserError where the archive is damaged, lacks that name, or has a path that leads out of it.
+    """
+    scratch = target.with_name(f".{target.name}.unpacking")
+    shutil.rmtree(scratch, ignore_errors=True)  # of a process that was killed
+    scratch.mkdir(parents=True)
+    try:
+        if tarfile.is_tarfile(archive):
+            _unpack_tar(archive, scratch)
+        elif zipfile.is_zipfile(archive):
+            _unpack_zip(archive, scratch)
+        else:
+            with gzip.open(archive) as packed, (scratch / target.name).open("wb") as file:
+                shutil.copyfileobj(packed, file)
+        if not (scratch / target.name).exists():
+            held = ", ".join(sorted(path.name for path in scratch.iterdir())[:5])
+            raise UserError(f"{archive} holds no {target.name}, only {held or 'nothing'}")
+        (scratch / target.name).replace(target)
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise _cannot_write(target.parent, error) from error
+        raise UserError(f"{archive} cannot be unpacked ({error}): delete it, and it is fetched again") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _unpack_tar(archive: Path, folder: Path) -> None:
+    with tarfile.open(archive) as tar:
+        members = tqdm(tar, desc=f"Unpacking {archive.name}", unit=" files", disable=None, leave=False)
+        tar.extractall(folder, members, filter="data")  # refuses links and paths that lead out
+
+
+def _unpack_zip(archive: Path, folder: Path) -> None:
+    with zipfile.ZipFile(archive) as packed:
+        for name in packed.namelist():
+            if not (folder / name).resolve().is_relative_to(folder.resolve()):
+                raise zipfile.BadZipFile(f"{name!r} would be unpacked outside of the destination")
+        for name in tqdm(packed.namelist(), desc=f"Unpacking {archive.name}", unit=" files", disable=None, leave=False):
+            packed.extract(name, folder)
+
+
+@contextmanager
+def _alone(folder: Path, name: str) -> Iterator[None]:
+    """Hold the lock of one file; say so where another process has it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / f".{name}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            log.info("Waiting for another process that fetches %s", folder / name)
+            lock.acquire()
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _download(remote: Remote, target: Path) -> None:
+    """Fill `target.part`, which a later call goes on with, from the first address that delivers, and rename it."""
+    part = target.with_name(f"{target.name}.part")
+    reasons = []
+    for url in remote.urls:
+        for _ in range(2 if part.exists() else 1):  # what was begun may be of another file: then once from the start
+            log.info("Downloading %s to %s", url, target.parent)
+            try:
+                _receive(url, part)
+                _verify(part, remote.checksum)
+                part.replace(target)
+                return
+            except requests.RequestException as error:
+                reasons.append(f"  {url}: {_reason(error)}")
+                break
+            except OSError as error:
+                raise _cannot_write(target.parent, error) from error
+            except UserError as error:
+                part.unlink()
+                reasons.append(f"  {url}: {error}")
+    algorithm, _, value = remote.checksum.partition(":")
+    raise UserError(
+        f"{remote.name} cannot be downloaded:\n"
+        + "\n".join(reasons)
+        + f"\nWithout a network, bring {remote.urls[0]} ({algorithm} {value}) from another machine, put it into "
+        f"{target.parent.absolute()} as {remote.name} and type the same command again."
+    )
+
+
+def _receive(url: str, part: Path) -> None:
+    """Append to `part` until all is there. Raises RequestException after `ATTEMPTS` in a row brought nothing."""
+    furthest, failures = _size(part), 0
+    while True:
+        try:
+            _receive_some(url, part)
+            return
+        except requests.RequestException as error:
+            status = error.response.status_code if error.response is not None else 0
+            failures = 0 if _size(part) > furthest else failures + 1
+            furthest = max(furthest, _size(part))
+            if failures == ATTEMPTS or (400 <= status < 500 and status not in _TRY_AGAIN_LATER):
+                raise
+            log.info("%s: %s; trying again", url, _reason(error))
+            time.sleep(PAUSE * 2 ** max(failures - 1, 0))
+
+
+def _receive_some(url: str, part: Path) -> None:
+    """Make one request for what is missing; a server that ignores the range sends, and is taken, from the start."""
+    begun = _size(part)
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={begun}-"} if begun else {})
+    with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as response:
+        if begun and response.status_code == requests.codes.requested_range_not_satisfiable:
+            return  # nothing is missing, or it is another file: the checksum tells
+        response.raise_for_status()
+        resumed = response.status_code == requests.codes.partial_content
+        missing = response.headers.get("Content-Length")
+        start = begun if resumed else 0
+        bar = tqdm(
+            desc=part.stem,
+            total=start + int(missing) if missing else None,
+            initial=start,
+            unit="B",
+            unit_scale=True,
+            disable=None,
+        )
+        with bar, part.open("ab" if resumed else "wb") as file:
+            for piece in response.iter_content(_PIECE):
+                file.write(piece)
+                bar.update(len(piece))
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _verify(file: Path, checksum: str) -> None:
+    algorithm, _, expected = checksum.partition(":")
+    with file.open("rb") as content:
+        found = hashlib.file_digest(content, algorithm).hexdigest()
+    if found != expected:
+        raise UserError(f"{file} has the {algorithm} {found}, not {expected} as published: delete it and try again")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _reason(error: requests.RequestException) -> str:
+    if error.response is not None:
+        return f"the server answers {error.response.status_code} {error.response.reason}"
+    if isinstance(error, requests.exceptions.SSLError):
+        return f"no secure connection ({error})"
+    if isinstance(error, requests.Timeout):
+        return "no answer"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the connection broke"
+    if isinstance(error, requests.ConnectionError):
+        host = urlsplit(error.request.url).hostname if error.request is not None else "the server"
+        return f"no connection to {host!r}"
+    return str(error)
+
+
+def _cannot_write(folder: Path, error: OSError) -> UserError:
+    return UserError(f"data.root: cannot write to {folder} ({error.strerror or error})")

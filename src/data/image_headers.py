@@ -1,0 +1,65 @@
+"""What the first bytes of an image file say: its format, and whether OpenCV may be trusted with it.
+
+OpenCV is the fastest decoder at hand, but it drops transparency, misreads CMYK, prints to standard error, and (up to
+4.13) returns half a picture for a truncated file. A plain file is one that it shows as it looks.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+JPEG = b"\xff\xd8\xff"
+PNG = b"\x89PNG\r\n\x1a\n"
+NPY = b"\x93NUMPY"
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+_END_OF_IMAGE = b"\xff\xd9"
+_START_OF_SCAN = 0xDA
+_STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length: TEM, RSTn, SOI
+_START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOFn without DHT, JPG, DAC
+_PLAIN_COLOURS = frozenset({0, 2})  # gray and RGB; 3 is palette, 4 and 6 have alpha
+_UNLIKE_OPENCV = frozenset({b"tRNS", b"acTL"})  # transparency, animation
+
+
+def is_plain_jpeg(data: bytes) -> bool:
+    """Tell whether this JPEG is gray or YCbCr of 8 bits and reaches its end.
+
+    Compressed data escape 0xFF, so the first end marker after the start of a scan is the true one: whatever a camera
+    appends behind it does no harm, and a thumbnail's own end before it does not deceive.
+    """
+    position, plain = 2, False
+    while position + 9 < len(data) and data[position] == 0xFF:
+        marker = data[position + 1]
+        if marker == 0xFF:  # fill byte
+            position += 1
+            continue
+        if marker in _START_OF_FRAME:
+            plain = data[position + 4] == 8 and data[position + 9] in (1, 3)
+        if marker == _START_OF_SCAN:
+            return plain and data.find(_END_OF_IMAGE, position) >= 0
+        position += 2 if marker in _STANDALONE else 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+    return False
+
+
+def is_plain_png(data: bytes) -> bool:
+    """Tell whether this PNG is gray or RGB of 8 bits, without transparency or animation.
+
+    Raises ValueError with the reason where it is truncated or a critical chunk fails its checksum.
+    """
+    position, plain = len(PNG), False
+    while position + 12 <= len(data):
+        end = position + 8 + int.from_bytes(data[position : position + 4], "big")
+        kind = data[position + 4 : position + 8]
+        critical = not kind[0] & 0x20
+        if end + 4 > len(data):
+            break
+        if critical and zlib.crc32(memoryview(data)[position + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
+            raise ValueError(f"is corrupt (chunk {kind.decode('latin-1')} at byte {position} fails its checksum)")
+        if kind == b"IHDR":
+            plain = data[position + 16] == 8 and data[position + 17] in _PLAIN_COLOURS
+        elif kind in _UNLIKE_OPENCV:
+            plain = False
+        elif kind == b"IEND":
+            return plain
+        position = end + 4
+    raise ValueError(f"is truncated (a PNG of {len(data)} bytes without its end)")

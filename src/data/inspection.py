@@ -1,0 +1,168 @@
+"""Every file that a run uses is read once before training: what it holds is hashed, and whether it decodes is tried.
+
+What was found out is kept in `data.cache_dir` by path, size and time of change, so that the next start only asks the
+file system. The digest names the data, not the place: the same files elsewhere have the same digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from filelock import FileLock
+from tqdm import tqdm
+
+from src.data import decode as decoder
+from src.data import image_headers
+from src.data.decode import Unreadable, decode
+from src.data.sources.base import Indices, Source
+from src.errors import UserError
+from src.files import write_text
+
+_CHUNK = 64  # files per task of the thread pool
+_SETTLED = 1_000_000_000  # ns; a younger file may change again within one tick of the file system's clock
+
+Fact = tuple[int, int, str, str | None]
+"""What is known of a file: size, mtime_ns, hash of its content, and why it is unreadable (None where it is not)."""
+
+
+@dataclass(frozen=True)
+class BadSample:
+    """A sample that cannot be decoded; `reason` completes a sentence that begins with the path."""
+
+    index: int
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """`digest` is over the names, contents and labels of what was used, whether readable or not."""
+
+    digest: str
+    unreadable: tuple[BadSample, ...]
+
+
+@runtime_checkable
+class WithAnnotation(Protocol):
+    """A source whose truth is more than `labels()`: several labels, boxes, points."""
+
+    def annotation(self, index: int) -> bytes:
+        """Return bytes that change when what the sample is said to show does."""
+
+
+def inspect(source: Source, indices: Indices, cache_dir: str | Path) -> Inspection:
+    """Read the samples `indices` (N,) of a source that was set up.
+
+    Raises UserError where `cache_dir` cannot be written.
+    """
+    numbers = [int(index) for index in indices]
+    paths = {index: str(path.absolute()) for index in numbers if (path := source.path(index)) is not None}
+    root = os.path.commonpath({path.rpartition(os.sep)[0] or os.sep for path in paths.values()}) if paths else ""
+    names = {index: path[len(root) :].lstrip(os.sep) for index, path in paths.items()}
+    facts = _facts_of(root, sorted(set(names.values())), source.channels, Path(cache_dir)) if names else {}
+    labels = source.labels()
+    lines, unreadable = [], []
+    for index in numbers:
+        name = names.get(index)
+        if name is None:
+            name, content = str(index), _hash(source.fingerprint(index))
+        else:
+            _, _, content, reason = facts[name]
+            if reason is not None:
+                unreadable.append(BadSample(index, paths[index], reason))
+        annotation = source.annotation(index).hex() if isinstance(source, WithAnnotation) else ""
+        lines.append([name.replace(os.sep, "/"), content, int(labels[index]), annotation])
+    digest = _hash(json.dumps([list(source.classes), sorted(lines)]).encode())
+    return Inspection(digest, tuple(unreadable))
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def _facts_of(root: str, names: Sequence[str], channels: int, cache_dir: Path) -> dict[str, Fact]:
+    """Return a fact for every name below `root`, reading only the files that are not known as they are now."""
+    cache = cache_dir / "inspection" / f"{_cache_key(root, channels)}.json"
+    known = _load(cache)
+    missing = [name for name in names if not _is_current(root, name, known)]
+    if not missing:
+        return known
+    try:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(cache.with_suffix(".lock")).acquire()  # a second process waits, then finds the work done
+    except OSError as error:
+        raise UserError(f"data.cache_dir={cache_dir} cannot be written ({error.strerror}): name another") from error
+    with lock:
+        known = _load(cache)
+        missing = [name for name in missing if not _is_current(root, name, known)]
+        known.update(_read_all(root, missing, channels))
+        write_text(cache, json.dumps({name: fact for name, fact in known.items() if _is_settled(fact)}))
+    return known
+
+
+def _cache_key(root: str, channels: int) -> str:
+    """What a fact depends on beside the file: where it is, and how it is decoded."""
+    rules = b"".join(Path(module.__file__ or "").read_bytes() for module in (decoder, image_headers))
+    return _hash(f"{root}\0{channels}\0".encode() + rules)
+
+
+def _load(cache: Path) -> dict[str, Fact]:
+    """Return what an earlier run found out; nothing where the file is missing or broken."""
+    try:
+        content = json.loads(cache.read_bytes())
+        return {name: (size, changed, digest, reason) for name, (size, changed, digest, reason) in content.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _is_current(root: str, name: str, known: dict[str, Fact]) -> bool:
+    fact = known.get(name)
+    if fact is None:
+        return False
+    try:
+        status = os.stat(f"{root}{os.sep}{name}")  # noqa: PTH116 - a third of the time of Path's, for every file
+    except OSError:
+        return False
+    return fact[:2] == (status.st_size, status.st_mtime_ns)
+
+
+def _is_settled(fact: Fact) -> bool:
+    """Tell whether a later change of the file must show in its time of change; what is younger is read again."""
+    return time.time_ns() - fact[1] > _SETTLED
+
+
+def _read_all(root: str, names: Sequence[str], channels: int) -> Iterator[tuple[str, Fact]]:
+    """Read files in threads (decoding releases the interpreter), with a bar on a terminal."""
+    chunks = [names[start : start + _CHUNK] for start in range(0, len(names), _CHUNK)]
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    bar = tqdm(total=len(names), desc="Reading images", unit="", disable=None, leave=False)
+    with bar, ThreadPoolExecutor(min(16, 2 * threads)) as pool:
+        for chunk, facts in zip(chunks, pool.map(lambda part: _read(root, part, channels), chunks), strict=True):
+            bar.update(len(chunk))
+            yield from zip(chunk, facts, strict=True)
+
+
+def _read(root: str, names: Sequence[str], channels: int) -> list[Fact]:
+    return [_read_one(Path(root, name), channels) for name in names]
+
+
+def _read_one(path: Path, channels: int) -> Fact:
+    try:
+        status = path.stat()
+        data = path.read_bytes()
+    except OSError as error:
+        return -1, 0, "", f"cannot be read: {error.strerror}"
+    try:
+        decode(data, channels)
+        reason = None
+    except Unreadable as error:
+        reason = error.reason
+    return status.st_size, status.st_mtime_ns, _hash(data), reason

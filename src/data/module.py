@@ -1,0 +1,316 @@
+"""The datamodule: a source, its splits, the augmentation and the loaders, for any task."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol
+
+import numpy as np
+import torch
+from annotated_types import Ge, Gt, Interval
+from pytorch_lightning import LightningDataModule
+from torch.utils.data import DataLoader, Sampler
+
+from src import seeds
+from src.data.augmentation import Augmentation
+from src.data.dataset import BatchDataset, Transform
+from src.data.inspection import BadSample, inspect
+from src.data.mix import mix
+from src.data.normalize import channel_statistics, fixed_statistics, normalize
+from src.data.sampler import Batch, EvalBatches, TrainBatches
+from src.data.sources.base import Indices, Sample, Source
+from src.data.spec import DataSpec
+from src.data.splits import make_splits
+from src.errors import UserError
+
+log = logging.getLogger(__name__)
+
+Normalization = Literal["auto", "imagenet", "dataset", "mean", "none"] | dict[str, list[float]]
+
+
+class Preprocessing(Protocol):
+    """What pretrained weights were trained with; the values behind `auto`."""
+
+    @property
+    def mean(self) -> Sequence[float]: ...
+    @property
+    def std(self) -> Sequence[float]: ...
+    @property
+    def image_size(self) -> int: ...
+    @property
+    def crop(self) -> float: ...
+
+
+class ImageData(LightningDataModule):
+    """Batches of one source for training, validation and testing.
+
+    `open` reads what there is and must come first: the number of classes and channels that a network is built with
+    are known only then. Every random number is derived from `seed` by name, epoch and sample index, so the batches
+    depend neither on the number of workers nor on where a run was continued.
+    """
+
+    def __init__(
+        self,
+        *,
+        source: Source,
+        root: str,
+        image_size: Annotated[int, Ge(8)] | Literal["auto"],
+        batch_size: Annotated[int, Ge(1)],
+        num_workers: Annotated[int, Ge(0)] | Literal["auto"],
+        val_fraction: Annotated[float, Interval(ge=0, lt=1)],
+        test_fraction: Annotated[float, Interval(gt=0, lt=1)],
+        folds: Annotated[int, Ge(2)],
+        fold: Annotated[int, Ge(0)] | None,
+        normalize: Literal["auto", "imagenet", "dataset", "mean", "none"] | dict[str, list[float]],
+        eval_crop: Annotated[float, Interval(gt=0, le=1)] | Literal["auto"],
+        on_bad_sample: Literal["stop", "skip"],
+        limit: Annotated[int, Gt(0)] | None,
+        cache_dir: str,
+        augment: Augmentation,
+        seed: int,
+        preprocessing: Preprocessing | None = None,
+    ) -> None:
+        super().__init__()
+        self.source, self.root = source, Path(root)
+        self.batch_size = batch_size
+        self.val_fraction, self.test_fraction, self.folds, self.fold = val_fraction, test_fraction, folds, fold
+        self.normalization, self.on_bad_sample, self.limit = normalize, on_bad_sample, limit
+        self.cache_dir = Path(cache_dir).expanduser()
+        self.augment, self.seed, self.preprocessing = augment, seed, preprocessing
+        self.num_workers = default_workers() if num_workers == "auto" else num_workers
+        self.image_size, self.eval_crop = image_size, eval_crop
+        self.splits: dict[str, Indices] = {}
+        self.left_out: tuple[BadSample, ...] = ()
+        self.spec: DataSpec | None = None
+        self.measured_split = "test"
+        """The split that `Trainer.test` measures."""
+        self._position = (0, 0)
+
+    def open(self, trained_on: DataSpec | None = None) -> DataSpec:
+        """Fetch, list, inspect and split the data, and return what a model needs to know of them.
+
+        For a trained model, `trained_on` is what it knew: sizes and normalisation stay, and the classes must be the
+        same. Raises UserError where they are not, where there are no data, or unreadable samples and
+        `on_bad_sample=stop`.
+        """
+        source = self.source
+        source.prepare()
+        source.setup()
+        splits = make_splits(
+            source,
+            val_fraction=self.val_fraction,
+            test_fraction=self.test_fraction,
+            folds=self.folds,
+            fold=self.fold,
+            limit=self.limit,
+        )
+        digest = self._inspect(splits)
+        if trained_on is not None:
+            self.spec = self._as_trained_on(trained_on, digest)
+            return self.spec
+        size, crop = self._geometry()
+        counts = np.bincount(np.maximum(source.labels()[self.splits["train"]], 0), minlength=len(source.classes))
+        mean, std = self._statistics(size, crop)
+        self.spec = DataSpec(
+            targets=source.targets,
+            classes=source.classes,
+            channels=source.channels,
+            image_size=size,
+            eval_crop=crop,
+            mean=mean,
+            std=std,
+            multilabel=source.multilabel,
+            num_keypoints=source.num_keypoints,
+            class_counts=tuple(counts.tolist()),
+            digest=digest,
+        )
+        return self.spec
+
+    def _inspect(self, splits: Mapping[str, Indices]) -> str:
+        used = np.sort(np.concatenate(list(splits.values())))
+        found = inspect(self.source, used, self.cache_dir)
+        if found.unreadable and self.on_bad_sample == "stop":
+            raise UserError(unreadable_message(found.unreadable))
+        bad = [sample.index for sample in found.unreadable]
+        self.left_out = found.unreadable
+        self.splits = {name: indices[~np.isin(indices, bad)] for name, indices in splits.items()}
+        if not len(self.splits["train"]):
+            raise UserError(f"data.root={self.root}: no readable training image is left; the first bad file is {found.unreadable[0].path}")
+        return found.digest
+
+    def _as_trained_on(self, spec: DataSpec, digest: str) -> DataSpec:
+        if spec.classes != tuple(self.source.classes) or spec.channels != self.source.channels:
+            raise UserError(
+                f"the run was trained on {spec.channels} channels and the classes {_listed(spec.classes)}; these data "
+                f"have {self.source.channels} and {_listed(self.source.classes)}"
+            )
+        return dataclasses.replace(spec, digest=digest)
+
+    def _geometry(self) -> tuple[int, float]:
+        size, crop, weights = self.image_size, self.eval_crop, self.preprocessing
+        if size == "auto":
+            size = weights.image_size if weights else self.source.image_size
+            log.info("data.image_size=auto: %d, from %s", size, "the weights" if weights else "the data set")
+        if crop == "auto":
+            crop = 1.0 if self.source.square else weights.crop if weights else 0.875
+        return size, crop
+
+    def _statistics(self, size: int, crop: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        choice, weights, channels = self.normalization, self.preprocessing, self.source.channels
+        if choice == "auto":
+            if weights is not None and len(weights.mean) == channels:
+                return tuple(weights.mean), tuple(weights.std)
+            choice = "imagenet" if channels == 3 else "dataset"
+            log.info("data.normalize=auto: %s", choice)
+        fixed = fixed_statistics(choice, channels)
+        if fixed is not None:
+            return fixed
+        images = (self.augment.evaluate(self.source.read(int(i)), size, crop)["image"] for i in self.splits["train"])
+        mean, std = channel_statistics(images)
+        return mean, std if choice == "dataset" else (1.0,) * channels
+
+    def name_of(self, index: int) -> str:
+        """Return the file of a sample, relative to the data's root, or its number where it has none."""
+        path = self.source.path(index)
+        if path is None:
+            return f"#{index}"
+        return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else path.name
+
+    # Loaders
+
+    def dataset(self, split: str, *, augmented: bool = False) -> BatchDataset:
+        """Return a split (`train`, `val`, `test`) as a dataset, as evaluation sees it or augmented."""
+        spec = self._opened()
+        return BatchDataset(self.source, self.splits[split], self._transform(spec, augmented), spec.targets)
+
+    def _transform(self, spec: DataSpec, augmented: bool) -> Transform:
+        if not augmented:
+            return _Evaluate(self.augment, spec.image_size, spec.eval_crop)
+        return _Augment(self.augment, spec.image_size, spec.eval_crop, seeds.stream(self.seed, "augment"))
+
+    def train_dataloader(self) -> DataLoader[dict[str, Any]]:
+        """Return augmented batches from where the run stands, an equal part for each process."""
+        dataset = self.dataset("train", augmented=True)
+        rank, world = self._process()
+        fixed = self.trainer is not None and self.trainer.overfit_batches > 0
+        batches = TrainBatches(len(dataset), self.batch_size, self.seed, rank=rank, num_replicas=world, fixed=fixed)
+        batches.seek(*self._position)
+        return self._loader(dataset, batches)
+
+    def eval_dataloader(self, split: str) -> DataLoader[dict[str, Any]]:
+        """Return a split in order, every sample once over all processes."""
+        dataset = self.dataset(split)
+        rank, world = self._process()
+        return self._loader(dataset, EvalBatches(len(dataset), self.batch_size, rank=rank, num_replicas=world))
+
+    def val_dataloader(self) -> DataLoader[dict[str, Any]] | list[Any]:
+        """Return the validation split; an empty list where all of train is trained on."""
+        return self.eval_dataloader("val") if len(self.splits["val"]) else []
+
+    def test_dataloader(self) -> DataLoader[dict[str, Any]]:
+        """Return the split to measure."""
+        return self.eval_dataloader(self.measured_split)
+
+    def _loader(self, dataset: BatchDataset, batches: Sampler[Batch]) -> DataLoader[dict[str, Any]]:
+        generator = torch.Generator()
+        generator.manual_seed(seeds.stream(self.seed, "loader"))
+        return DataLoader(
+            dataset,
+            sampler=batches,
+            batch_size=None,  # the data set collates: one call per batch, not one per sample
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            worker_init_fn=_quiet_worker,
+            generator=generator,
+        )
+
+    def _process(self) -> tuple[int, int]:
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
+
+    def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
+        """Turn `image` into normalised float32 on the device and, in training, mix the batch up."""
+        spec = self._opened()
+        batch = batch | {"image": normalize(batch["image"], spec.mean, spec.std)}
+        if self.trainer is not None and self.trainer.training and (self.augment.mixup or self.augment.cutmix):
+            labels = batch["label"]
+            soft = labels if spec.multilabel else torch.nn.functional.one_hot(labels, spec.num_classes).float()
+            seed = seeds.stream(self.seed, "mix", batch["epoch"], batch["number"], self._process()[0])
+            random = torch.Generator().manual_seed(seed)
+            batch["image"], batch["label"] = mix(batch["image"], soft, self.augment.mixup, self.augment.cutmix, random)
+        return batch
+
+    # Where the run stands
+
+    def state_dict(self) -> dict[str, int]:
+        """Return the epoch and the batch that come next: Lightning stores them in every checkpoint."""
+        if self.trainer is None:
+            return {}
+        loop = self.trainer.fit_loop
+        epochs, batches = loop.epoch_progress.current, loop.epoch_loop.batch_progress.current
+        between_epochs = epochs.processed == epochs.ready
+        return {"epoch": epochs.processed, "batch": 0 if between_epochs else batches.processed}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Make the next training loader begin where a checkpoint was written."""
+        self._position = (state_dict["epoch"], state_dict["batch"])
+
+    def _opened(self) -> DataSpec:
+        if self.spec is None:
+            raise RuntimeError("ImageData.open() comes first: it finds out what the data are")
+        return self.spec
+
+
+class _Evaluate:
+    """A sample as evaluation sees it. A class, so that spawned workers can have it."""
+
+    def __init__(self, augment: Augmentation, image_size: int, eval_crop: float) -> None:
+        self.augment, self.image_size, self.eval_crop = augment, image_size, eval_crop
+
+    def __call__(self, sample: Sample, epoch: int) -> Sample:
+        return self.augment.evaluate(sample, self.image_size, self.eval_crop)
+
+
+class _Augment(_Evaluate):
+    """A sample as training sees it in an epoch."""
+
+    def __init__(self, augment: Augmentation, image_size: int, eval_crop: float, seed: int) -> None:
+        super().__init__(augment, image_size, eval_crop)
+        self.seed = seed
+
+    def __call__(self, sample: Sample, epoch: int) -> Sample:
+        return self.augment.train(sample, self.image_size, self.eval_crop, seed=self.seed, epoch=epoch)
+
+
+def _listed(names: Sequence[str], shown: int = 12) -> str:
+    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
+
+
+def default_workers() -> int:
+    """Return the number of loader processes for this machine: none on a CPU, whose cores the network needs itself."""
+    workers = min(8, len(os.sched_getaffinity(0))) if torch.cuda.is_available() else 0
+    log.info("data.num_workers=auto: %d", workers)
+    return workers
+
+
+def unreadable_message(bad: Sequence[BadSample], shown: int = 20) -> str:
+    """Return the message that lists unreadable samples and says how to go on without them."""
+    lines = [f"  {sample.path}: {sample.reason}" for sample in bad[:shown]]
+    if len(bad) > shown:
+        lines.append(f"  and {len(bad) - shown} more")
+    count = "1 sample cannot" if len(bad) == 1 else f"{len(bad)} samples cannot"
+    return "\n".join([f"{count} be read:", *lines, "Mend or remove them, or type data.on_bad_sample=skip to leave them out."])
+
+
+def _quiet_worker(worker: int) -> None:
+    """Keep a loader process to one core: the other cores have other workers."""
+    import cv2
+
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
+
+

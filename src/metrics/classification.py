@@ -1,0 +1,61 @@
+"""Metrics of classifiers: one label per image, or several."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric, MetricCollection
+from torchmetrics.classification import (
+    MulticlassAccuracy,
+    MulticlassF1Score,
+    MultilabelAccuracy,
+    MultilabelAveragePrecision,
+    MultilabelF1Score,
+)
+
+
+class MeanLoss(Metric):
+    """The mean loss over samples, whatever the sizes of the batches: sum of (batch mean x batch size) / samples."""
+
+    full_state_update = False
+    total: Tensor
+    samples: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("samples", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+
+    def update(self, loss: Tensor, size: int) -> None:
+        """Add a batch of `size` samples whose mean loss is `loss` (a scalar)."""
+        self.total += loss.double() * size
+        self.samples += size
+
+    def compute(self) -> Tensor:
+        """Return the mean over all samples seen."""
+        return (self.total / self.samples).float()
+
+
+def label_metrics(num_classes: int, *, multilabel: bool) -> MetricCollection:
+    """Return the metrics of predicted scores (B, K) against labels (B,), or (B, K) of zeros and ones where several.
+
+    One label: `accuracy`, `balanced_accuracy` (mean recall of the classes), `f1` (mean over the classes) and, from six
+    classes on, `top5_accuracy`. Several: `accuracy` (share of right decisions), `f1`, `average_precision`, each a mean
+    over the classes.
+    """
+    if multilabel:
+        return MetricCollection(
+            {
+                "accuracy": MultilabelAccuracy(num_classes, validate_args=False),
+                "f1": MultilabelF1Score(num_classes, validate_args=False),
+                "average_precision": MultilabelAveragePrecision(num_classes, validate_args=False, thresholds=200),
+            }
+        )
+    metrics: dict[str, Metric | MetricCollection] = {
+        "accuracy": MulticlassAccuracy(num_classes, average="micro", validate_args=False),
+        "balanced_accuracy": MulticlassAccuracy(num_classes, average="macro", validate_args=False),
+        "f1": MulticlassF1Score(num_classes, average="macro", validate_args=False),
+    }
+    if num_classes > 5:
+        metrics["top5_accuracy"] = MulticlassAccuracy(num_classes, average="micro", top_k=5, validate_args=False)
+    return MetricCollection(metrics)

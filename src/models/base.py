@@ -1,0 +1,232 @@
+"""What the LightningModules of all learning problems share: optimizer, schedule, seeds and the bookkeeping of metrics."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from pytorch_lightning import LightningModule
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torchmetrics import MetricCollection
+
+from src import seeds
+from src.data.spec import DataSpec
+from src.models.schedules import PerStep
+
+if TYPE_CHECKING:
+    from src.data.module import ImageData
+    from src.report.page import Section
+
+Batch = dict[str, Any]
+
+
+class Diverged(RuntimeError):
+    """The loss of an epoch was NaN or infinite: nothing after it can be worth its time."""
+
+
+class ImageModule(LightningModule):
+    """A network, its loss and its metrics. A learning problem adds `compute_loss`, `configure_metrics` and `predict`.
+
+    `requires` names the targets that a batch must have; the configuration check reads it from the source text.
+    """
+
+    requires: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        *,
+        network: nn.Module,
+        spec: DataSpec,
+        optimizer: Callable[..., Optimizer],
+        scheduler: Callable[..., LRScheduler] | None,
+        seed: int,
+        decay_norm_and_bias: bool,
+        channels_last: bool,
+        compile: bool,
+        monitor: str,
+        monitor_mode: Literal["min", "max"],
+    ) -> None:
+        super().__init__()
+        self.spec, self.seed = spec, seed
+        self.network = network.to(memory_format=torch.channels_last) if channels_last else network
+        if compile:
+            self.network.compile()  # in place: a wrapper would change the names of the weights
+        self.channels_last = channels_last
+        self.decay_norm_and_bias = decay_norm_and_bias
+        self.monitor, self.monitor_mode = monitor, monitor_mode
+        self._optimizer, self._scheduler = optimizer, scheduler
+        metrics = self.configure_metrics()
+        self.metrics = nn.ModuleDict({f"{split}_metrics": metrics.clone(prefix=f"{split}/") for split in ("train", "val", "test")})
+        self._restored_metrics: dict[str, Any] = {}
+        self.outputs: list[dict[str, Tensor]] = []
+        """What `evaluation_outputs` kept of the last evaluated split, batch by batch, on the CPU."""
+
+    # What a learning problem defines
+
+    def configure_metrics(self) -> MetricCollection:
+        """Return the metrics of one split; `update(outputs, batch)` of `update_metrics` feeds them."""
+        raise NotImplementedError
+
+    def compute_loss(self, batch: Batch) -> tuple[Tensor, Any]:
+        """Return the mean loss of a batch and the network's outputs."""
+        raise NotImplementedError
+
+    def update_metrics(self, metrics: MetricCollection, outputs: Any, batch: Batch, loss: Tensor) -> None:
+        """Feed a batch to the metrics of its split."""
+        raise NotImplementedError
+
+    def evaluation_outputs(self, outputs: Any, batch: Batch) -> dict[str, Tensor]:
+        """Return what a report and `evaluate` need of a batch: tensors with the samples first."""
+        raise NotImplementedError
+
+    def report_sections(self, data: ImageData, split: str) -> list[Section]:
+        """Return the parts of the report that show `outputs`, gathered on `split`."""
+        raise NotImplementedError
+
+    # Training and evaluation
+
+    def forward(self, images: Tensor) -> Any:
+        """Apply the network to normalised images (B, C, H, W)."""
+        return self.network(images.contiguous(memory_format=self._memory_format))
+
+    @property
+    def _memory_format(self) -> torch.memory_format:
+        return torch.channels_last if self.channels_last else torch.contiguous_format
+
+    def split_metrics(self, split: str) -> MetricCollection:
+        """Return the metrics of a split."""
+        metrics = self.metrics[f"{split}_metrics"]
+        assert isinstance(metrics, MetricCollection)
+        return metrics
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Reseed every generator that a layer or loss may use, so that a step depends on its place alone."""
+        seed = seeds.stream(self.seed, "step", self.trainer.global_step, batch_idx, self.global_rank)
+        torch.manual_seed(seed)
+        np.random.seed(seed % 2**32)
+        random.seed(seed)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the loss; metrics accumulate on the device, and nothing waits for it between logging intervals."""
+        loss, outputs = self.compute_loss(batch)
+        self.update_metrics(self.split_metrics("train"), outputs, batch, loss.detach())
+        if (self.trainer.global_step + 1) % self.trainer.log_every_n_steps == 0:
+            size = len(batch["image"])
+            self.log("train/loss_step", loss.detach(), on_step=True, on_epoch=False, batch_size=size)
+            self.log("lr", self.learning_rate(), on_step=True, on_epoch=False, batch_size=size)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Measure a batch of the validation split."""
+        self._evaluate("val", batch)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Measure a batch of the split under test in full precision, whatever the training's was.
+
+        In bfloat16 the batch size alone would move probabilities by a percent, and `predict` would answer otherwise.
+        """
+        with torch.autocast(self.device.type, enabled=False):
+            self._evaluate("test", batch)
+
+    def _evaluate(self, split: str, batch: Batch) -> None:
+        loss, outputs = self.compute_loss(batch)
+        self.update_metrics(self.split_metrics(split), outputs, batch, loss)
+        kept = self.evaluation_outputs(outputs, batch)
+        self.outputs.append({key: value.detach().cpu() for key, value in kept.items()} | {"index": batch["index"].cpu()})
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the outputs of the split evaluated before."""
+        self.outputs = []
+
+    on_test_epoch_start = on_validation_epoch_start
+
+    def on_train_epoch_end(self) -> None:
+        """Log the epoch's training metrics, and let a plateau schedule see the monitored one.
+
+        Lightning would move it after the epoch's checkpoint is written, so that a resumed run would miss a move.
+        """
+        self._log_split("train")
+        if not math.isfinite(float(self.trainer.callback_metrics["train/loss"])):
+            raise Diverged("the training loss is not finite: lower optimizer.lr, or find where it began with debug=nan")
+        scheduler = self.lr_schedulers()
+        value = self.trainer.callback_metrics.get(self.monitor)
+        if isinstance(scheduler, ReduceLROnPlateau) and value is not None:
+            scheduler.step(float(value))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the metrics of the validation split."""
+        self._log_split("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log the metrics of the test split."""
+        self._log_split("test")
+
+    def _log_split(self, split: str) -> None:
+        metrics = self.split_metrics(split)
+        self.log_dict(metrics.compute())
+        metrics.reset()
+
+    def learning_rate(self) -> float:
+        """Return the learning rate of the first parameter group."""
+        return float(self.trainer.optimizers[0].param_groups[0]["lr"])
+
+    # Optimizer
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """Return the optimizer over two groups of parameters, and its schedule."""
+        optimizer = self._optimizer(parameter_groups(self.named_parameters(), decay_all=self.decay_norm_and_bias))
+        if self._scheduler is None:
+            return {"optimizer": optimizer}
+        total = int(self.trainer.estimated_stepping_batches)
+        epochs = max(1, self.trainer.max_epochs or 1)
+        scheduler = self._scheduler(optimizer=optimizer, total_steps=total, steps_per_epoch=max(1, total // epochs))
+        plateau = isinstance(scheduler, ReduceLROnPlateau)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {
+                "scheduler": scheduler,
+                "interval": "step" if isinstance(scheduler, PerStep) else "epoch",
+                "frequency": 10**9 if plateau else 1,  # a plateau schedule is moved by on_train_epoch_end
+                "reduce_on_plateau": plateau,
+                "monitor": self.monitor,
+            },
+        }
+
+    # Checkpoints
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the training metrics gathered so far: inside an epoch they are half counted."""
+        checkpoint["train_metrics"] = {
+            name: {key: value.detach().clone() for key, value in metric.metric_state.items()}
+            for name, metric in self.split_metrics("train").items(keep_base=True, copy_state=False)
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Remember the half-counted training metrics until they are on their device."""
+        self._restored_metrics = checkpoint.get("train_metrics", {})
+
+    def on_train_start(self) -> None:
+        """Continue to count where the checkpoint stopped."""
+        metrics = dict(self.split_metrics("train").items(keep_base=True, copy_state=False))
+        for name, state in self._restored_metrics.items():
+            for key, value in state.items():
+                setattr(metrics[name], key, value.to(self.device))
+            metrics[name]._update_count += 1
+        self._restored_metrics = {}
+
+
+def parameter_groups(parameters: Iterable[tuple[str, nn.Parameter]], *, decay_all: bool) -> list[Mapping[str, Any]]:
+    """Return one group with weight decay and one without: biases and normalisation, which are vectors.
+
+    Decaying them only costs accuracy (Goyal et al. 2017, section 5.3; He et al. 2019, section 3.1).
+    """
+    trainable = [parameter for _, parameter in parameters if parameter.requires_grad]
+    vectors = [] if decay_all else [parameter for parameter in trainable if parameter.ndim <= 1]
+    others = trainable if decay_all else [parameter for parameter in trainable if parameter.ndim > 1]
+    return [{"params": others}] + ([{"params": vectors, "weight_decay": 0.0}] if vectors else [])

@@ -1,0 +1,141 @@
+"""The classifier: one label per image, or several (chapter, section 6.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+import torch
+from annotated_types import Ge, Interval
+from torch import Tensor
+from torch.nn import functional as F
+from torchmetrics import MetricCollection
+
+from src.data.spec import DataSpec
+from src.errors import UserError
+from src.metrics.classification import MeanLoss, label_metrics
+from src.models.base import Batch, ImageModule
+
+if TYPE_CHECKING:
+    from src.data.module import ImageData
+    from src.report.page import Section
+
+
+class Classifier(ImageModule):
+    """Cross entropy on softmax scores, or binary cross entropy per class where an image can have several labels.
+
+    Intermediate classifiers of a network in training (`logits`, then further fields, as GoogLeNet returns them) are
+    added with `aux_weight` each (Szegedy et al. 2015, section 5).
+    """
+
+    requires: ClassVar[tuple[str, ...]] = ("label",)
+
+    def __init__(
+        self,
+        *,
+        spec: DataSpec,
+        label_smoothing: Annotated[float, Interval(ge=0, lt=1)],
+        class_weights: Literal["balanced"] | list[Annotated[float, Ge(0)]] | None,
+        aux_weight: Annotated[float, Ge(0)],
+        test_time_flip: bool,
+        **options: Any,
+    ) -> None:
+        super().__init__(spec=spec, **options)
+        self.label_smoothing, self.aux_weight, self.test_time_flip = label_smoothing, aux_weight, test_time_flip
+        self.register_buffer("class_weights", weights_of_classes(class_weights, spec), persistent=False)
+        self.class_weights: Tensor | None
+
+    def configure_metrics(self) -> MetricCollection:
+        """Return loss and accuracy and their relatives."""
+        metrics = label_metrics(self.spec.num_classes, multilabel=self.spec.multilabel)
+        metrics.add_metrics({"loss": MeanLoss()})
+        return metrics
+
+    def compute_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the loss and the logits (B, K)."""
+        outputs = self(batch["image"])
+        if isinstance(outputs, Tensor):
+            logits, auxiliary = outputs, []
+        else:
+            logits, auxiliary = outputs[0], [scores for scores in outputs[1:] if scores is not None]
+        if self.test_time_flip and not self.training:
+            logits = self._with_mirror_image(logits, batch["image"])
+        loss = self.criterion(logits, batch["label"])
+        for scores in auxiliary:
+            loss = loss + self.aux_weight * self.criterion(scores, batch["label"])
+        return loss, logits
+
+    def criterion(self, logits: Tensor, label: Tensor) -> Tensor:
+        """Return the mean loss of logits (B, K) against labels (B,), or (B, K) soft or several."""
+        if self.spec.multilabel:
+            return F.binary_cross_entropy_with_logits(logits, label, pos_weight=self.class_weights)
+        smoothing = self.label_smoothing if self.training else 0.0
+        return F.cross_entropy(logits, label, weight=self.class_weights, label_smoothing=smoothing)
+
+    def _with_mirror_image(self, logits: Tensor, images: Tensor) -> Tensor:
+        """Return logits whose probabilities are the mean over images and their mirror images."""
+        mirrored = self(images.flip(-1))
+        if self.spec.multilabel:
+            return torch.logit((logits.sigmoid() + mirrored.sigmoid()) / 2)
+        return torch.logaddexp(logits.log_softmax(-1), mirrored.log_softmax(-1)) - torch.tensor(2.0).log()
+
+    def predict_probabilities(self, images: Tensor) -> Tensor:
+        """Return the probabilities (B, K) of normalised images (B, C, H, W)."""
+        logits: Tensor = self(images)
+        if self.test_time_flip:
+            logits = self._with_mirror_image(logits, images)
+        return logits.float().sigmoid() if self.spec.multilabel else logits.float().softmax(-1)
+
+    def update_metrics(self, metrics: MetricCollection, outputs: Tensor, batch: Batch, loss: Tensor) -> None:
+        """Feed logits and labels; a mixed batch counts as the label with the larger share."""
+        label = batch["label"]
+        if self.spec.multilabel:
+            hard = (label > 0.5).long()
+        else:
+            hard = label.argmax(-1) if label.ndim == 2 else label
+        scores = outputs.detach().float()
+        scores = scores.sigmoid() if self.spec.multilabel else scores
+        metrics.update(preds=scores, target=hard, loss=loss, size=len(label))
+
+    def evaluation_outputs(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Return `probabilities` (B, K) and `label`."""
+        scores = outputs.float()
+        probabilities = scores.sigmoid() if self.spec.multilabel else scores.softmax(-1)
+        return {"probabilities": probabilities, "label": batch["label"]}
+
+    def report_sections(self, data: ImageData, split: str) -> list[Section]:
+        """Return the confusion matrix, the table of classes and the worst mistakes."""
+        from src.report.classification import classification_sections
+
+        kept = {key: torch.cat([batch[key] for batch in self.outputs]).numpy() for key in self.outputs[0]}
+        dataset = data.dataset(split)
+        position = {int(index): place for place, index in enumerate(dataset.indices)}
+        return classification_sections(
+            self.spec.classes,
+            kept["probabilities"],
+            kept["label"],
+            images=lambda i: dataset.sample(position[int(kept["index"][i])])["image"],
+            paths=[data.name_of(int(index)) for index in kept["index"]],
+            split=split,
+        )
+
+
+def weights_of_classes(choice: Literal["balanced"] | Sequence[float] | None, spec: DataSpec) -> Tensor | None:
+    """Return the weight of each class (K,) in the loss, or None.
+
+    `balanced` is inverse to the counts in train, with mean 1 over the samples. Raises UserError where a list has not
+    one weight per class, or a class without samples would weigh infinitely.
+    """
+    if choice is None:
+        return None
+    if choice == "balanced":
+        counts = torch.tensor(spec.class_counts, dtype=torch.float32)
+        if (counts == 0).any():
+            empty = ", ".join(name for name, count in zip(spec.classes, spec.class_counts, strict=True) if not count)
+            raise UserError(f"model.class_weights=balanced: no training image of class {empty}")
+        return counts.sum() / (len(counts) * counts)
+    if len(choice) != spec.num_classes:
+        raise UserError(
+            f"model.class_weights has {len(choice)} values for {spec.num_classes} classes: {', '.join(spec.classes)}"
+        )
+    return torch.tensor(list(map(float, choice)))

@@ -1,0 +1,88 @@
+"""The normalisation, size and crop that learned weights expect of their images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What weights were trained on. `mean` and `std` have a value per channel, in units of [0, 1] images."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    image_size: int
+    crop: float
+    """The share of the shorter side that the central crop takes: 224 of 256 px is 0.875."""
+    interpolation: str | None
+    """`bilinear` or `bicubic` as published; None where the weights do not say."""
+
+
+def preprocessing(section: Mapping[str, Any]) -> Preprocessing | None:
+    """Return what the weights of a `network` section expect, None for new networks and for weights that do not say.
+
+    Published weights say it through torchvision or timm; a run directory, or a file inside one, through its
+    `data.json`.
+    """
+    weights = section.get("weights")
+    if weights is None:
+        return None
+    module = import_module(str(section["_target_"]).rpartition(".")[0])
+    if hasattr(module, "published_configs"):
+        found = _of_timm(module.published_configs(section["name"]).get(weights))
+    elif hasattr(module, "published_name"):
+        found = _of_torchvision(module.published_name(**section), weights)
+    else:
+        found = None
+    return found or _of_run(Path(weights).expanduser())
+
+
+def _of_torchvision(name: str | None, weights: str) -> Preprocessing | None:
+    from src.networks.published import torchvision_weights
+
+    member = torchvision_weights(name).get(weights)
+    if member is None:
+        return None
+    steps = member.transforms()
+    # torchvision's GoogLeNet turns ImageNet's normalisation into this one inside the network; ours is given it.
+    halves = (0.5, 0.5, 0.5) if name == "googlenet" else None
+    return Preprocessing(
+        mean=halves or tuple(steps.mean),
+        std=halves or tuple(steps.std),
+        image_size=steps.crop_size[0],
+        crop=steps.crop_size[0] / steps.resize_size[0],
+        interpolation=steps.interpolation.value,
+    )
+
+
+def _of_timm(config: Any) -> Preprocessing | None:
+    if config is None:
+        return None
+    return Preprocessing(
+        mean=tuple(config.mean),
+        std=tuple(config.std),
+        image_size=config.input_size[-1],
+        crop=config.crop_pct,
+        interpolation=config.interpolation,
+    )
+
+
+def _of_run(path: Path) -> Preprocessing | None:
+    """Return what a run wrote of its data, found from its directory, its weights or its checkpoints."""
+    folders = [path] if path.is_dir() else [path.parent, path.parent.parent] if path.is_file() else []
+    file = next((folder / "data.json" for folder in folders if (folder / "data.json").is_file()), None)
+    values = json.loads(file.read_text()) if file else None
+    if not isinstance(values, dict) or not {"mean", "std", "image_size", "eval_crop"} <= values.keys():
+        return None
+    return Preprocessing(
+        mean=tuple(values["mean"]),
+        std=tuple(values["std"]),
+        image_size=values["image_size"],
+        crop=values["eval_crop"],
+        interpolation=None,
+    )

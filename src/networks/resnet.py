@@ -1,0 +1,86 @@
+"""ResNet over torchvision: any depth, any number of channels, and stems for small images.
+
+He, Zhang, Ren, Sun: Deep residual learning for image recognition, CVPR 2016 (Table 1 has the depths).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from annotated_types import Ge
+from torch import nn
+
+from src.errors import UserError
+from src.networks.input_layer import fit_input, kaiming_fan_out
+from src.networks.published import finished, published_urls
+from src.networks.stem import settled_stem
+
+if TYPE_CHECKING:
+    from torchvision.models import ResNet
+
+BLOCKS = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 6, 3], 101: [3, 4, 23, 3], 152: [3, 8, 36, 3]}
+"""Blocks per stage of the published depths; basic blocks below 50, bottlenecks from there."""
+
+
+def resnet(
+    *,
+    depth: Annotated[int, Ge(1)],
+    layers: list[int] | None,
+    stem: Literal["auto", "imagenet", "medium", "small"],
+    weights: str | None,
+    num_classes: Annotated[int, Ge(1)],
+    in_channels: Annotated[int, Ge(1)],
+    image_size: Annotated[int, Ge(1)],
+) -> nn.Module:
+    """Build a ResNet.
+
+    `layers` gives the blocks of each stage for a depth that the paper lacks; `depth` then says whether they are basic
+    (two layers each) or bottlenecks (three). Raises UserError where the two contradict each other.
+    """
+    from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
+
+    blocks, layers_per_block = stages(depth, layers)
+    urls = published_urls(published_name(depth=depth, layers=layers))
+    stem_name = settled_stem(stem, image_size, weights, urls)
+    network = ResNet(BasicBlock if layers_per_block == 2 else Bottleneck, blocks, num_classes=num_classes)
+    _set_stem(network, stem_name)
+    fit_input(network, in_channels, kaiming_fan_out)
+    return finished(network, in_channels, image_size, weights, urls)
+
+
+def published_name(*, depth: int, layers: list[int] | None, **_: Any) -> str | None:
+    """Return torchvision's name, None for a depth of the user's own."""
+    return f"resnet{depth}" if depth in BLOCKS and layers in (None, BLOCKS[depth]) else None
+
+
+def stages(depth: int, layers: list[int] | None) -> tuple[list[int], int]:
+    """Return the blocks of the four stages, and the layers of a block.
+
+    The stem and the dense layer are counted too, so a depth is 2 + 2n or 2 + 3n for n blocks.
+    """
+    if layers is None:
+        if depth not in BLOCKS:
+            raise UserError(
+                f"network.depth={depth}: the paper has {', '.join(map(str, BLOCKS))}; another depth needs its blocks "
+                "per stage, such as network.depth=10 network.layers=[1,1,1,1]"
+            )
+        return BLOCKS[depth], 2 if depth < 50 else 3
+    if len(layers) != 4 or min(layers) < 1:
+        raise UserError(f"network.layers={layers}: expected four stages of at least one block, such as [1,1,1,1]")
+    basic, bottleneck = (2 + layers_per_block * sum(layers) for layers_per_block in (2, 3))
+    if depth not in (basic, bottleneck):
+        raise UserError(
+            f"network.layers={layers} makes {basic} layers of basic blocks or {bottleneck} of bottlenecks, and "
+            f"network.depth is {depth}; type network.depth={basic} or network.depth={bottleneck}"
+        )
+    return layers, 2 if depth == basic else 3
+
+
+def _set_stem(network: ResNet, stem: str) -> None:
+    """Replace the 7x7/2 convolution and the pooling, which together shrink by four, by a 3x3 convolution alone."""
+    if stem == "imagenet":
+        return
+    stride = 2 if stem == "medium" else 1
+    network.conv1 = nn.Conv2d(3, 64, kernel_size=3, stride=stride, padding=1, bias=False)
+    kaiming_fan_out(network.conv1)
+    network.maxpool = nn.Identity()

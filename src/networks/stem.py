@@ -1,0 +1,35 @@
+"""How strongly a network shrinks its input before the first block, and which weights that allows."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from src.errors import UserError
+
+SMALL_IMAGE = 40
+"""Pixels up to which `auto` is the small stem.
+
+At 64 px the finer stems of a ResNet took three times the time of the published one, or more, so they are for those who
+ask for them.
+"""
+
+log = logging.getLogger(__name__)
+
+
+def settled_stem(stem: str, image_size: int, weights: str | None, published: Mapping[str, str]) -> str:
+    """Return `stem`, or what `auto` becomes for this image size, which is logged.
+
+    Raises UserError where published weights are asked for a stem that they do not belong to. The weights never choose
+    the stem: a network must come out the same when it is built again to receive its own weights.
+    """
+    settled = stem
+    if stem == "auto":
+        settled = "small" if image_size <= SMALL_IMAGE else "imagenet"
+        log.info("network.stem=auto became %s: images of %d px", settled, image_size)
+    if weights in published and settled != "imagenet":
+        raise UserError(
+            f"network.weights={weights} belong to network.stem=imagenet, but the stem is {settled} "
+            f"(network.stem={stem}, data.image_size={image_size}); type network.stem=imagenet"
+        )
+    return settled

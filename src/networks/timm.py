@@ -1,0 +1,135 @@
+"""Any network of timm, by name: https://huggingface.co/docs/timm."""
+
+from __future__ import annotations
+
+import difflib
+import pickle
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from annotated_types import Ge
+from torch import nn
+
+from src.errors import UserError
+from src.networks.download import downloaded
+from src.networks.fit import require_image_size
+from src.networks.weights import load_weights
+
+HUB_FILE = "model.safetensors"
+
+RESERVED = {
+    "pretrained": "network.weights decides it",
+    "pretrained_cfg": "network.weights decides it",
+    "pretrained_cfg_overlay": "network.weights decides it",
+    "checkpoint_path": "network.weights decides it",
+    "num_classes": "the data decide it",
+    "in_chans": "the data decide it",
+    "features_only": "a classifier needs its head",
+}
+"""Arguments of timm.create_model that `network.options` must leave alone, and why."""
+
+
+def timm_network(
+    *,
+    name: str,
+    options: Mapping[str, Any],
+    weights: str | None,
+    num_classes: Annotated[int, Ge(1)],
+    in_channels: Annotated[int, Ge(1)],
+    image_size: Annotated[int, Ge(1)],
+) -> nn.Module:
+    """Build timm's network `name`, such as resnet10t, or resnet50.a1_in1k to say which published weights are meant.
+
+    `weights: pretrained` are those that timm prefers, or the name's own; a tag (a1_in1k) chooses others. timm fits them
+    to other numbers of classes and channels (by its own rule, which repeats the kernels of red, green and blue). A
+    network made for one image size is built for this one. Raises UserError for what timm does not know or cannot build.
+    """
+    configs = published_configs(name)
+    arguments = {**_checked(options), "num_classes": num_classes, "in_chans": in_channels}
+    if _made_for_one_size(name):
+        arguments.setdefault("img_size", image_size)
+    if weights in configs:
+        overlay = {"file": str(_published_file(configs[weights])), "custom_load": False}
+        name = f"{name.partition('.')[0]}.{configs[weights].tag}"
+        arguments |= {"pretrained": True, "pretrained_cfg_overlay": overlay}
+    network = _created(name, arguments)
+    require_image_size(network, in_channels, image_size)
+    if weights not in configs:
+        load_weights(network, weights, {tag: _url(config) for tag, config in configs.items()})
+    return network
+
+
+def published_configs(name: str) -> dict[str, Any]:
+    """Return timm's PretrainedCfg of each of the weights for `name`, by tag, and of those it prefers as `pretrained`.
+
+    For a name with a tag there are only its own. Raises UserError for a name that timm does not know.
+    """
+    import timm
+
+    architecture, _, tag = name.partition(".")
+    if not timm.is_model(architecture):
+        raise UserError(f"network.name={name}: timm has no such network" + _nearest(architecture, timm.list_models()))
+    tags = [found.partition(".")[2] for found in timm.list_models(architecture, pretrained=True)]
+    if tag and tag not in tags:
+        raise UserError(f"network.name={name}: timm has no weights {tag} for {architecture}" + _nearest(tag, tags))
+    configs = {found: timm.get_pretrained_cfg(f"{architecture}.{found}") for found in ([tag] if tag else tags)}
+    return {"pretrained": timm.get_pretrained_cfg(name), **configs} if configs else {}
+
+
+def _nearest(word: str, words: Sequence[str]) -> str:
+    near = difflib.get_close_matches(word, words, n=5, cutoff=0.4)
+    return f"; the nearest are {', '.join(near)}" if near else ""
+
+
+def _made_for_one_size(name: str) -> bool:
+    """Whether timm must be told the image size, as for most transformers."""
+    import timm
+
+    return bool(timm.get_pretrained_cfg(name).fixed_input_size)
+
+
+def _checked(options: Mapping[str, Any]) -> dict[str, Any]:
+    for key in options:
+        if key in RESERVED:
+            raise UserError(f"network.options.{key} cannot be given: {RESERVED[key]}")
+    return dict(options)
+
+
+def _created(name: str, arguments: Mapping[str, Any]) -> nn.Module:
+    import timm
+    from safetensors import SafetensorError
+
+    try:
+        network: nn.Module = timm.create_model(name, **arguments)
+    except (TypeError, ValueError, KeyError, AssertionError, RuntimeError) as error:
+        raise UserError(f"network.name={name}: timm cannot build it: {error}") from error
+    except (SafetensorError, pickle.UnpicklingError, EOFError) as error:
+        file = arguments["pretrained_cfg_overlay"]["file"]
+        raise UserError(f"{file} is damaged ({error}); remove it, so that it is fetched again") from error
+    return network
+
+
+def _url(config: Any) -> str:
+    """Return where published weights are: on the Hugging Face hub, or for a few networks elsewhere."""
+    if not config.hf_hub_id:
+        return str(config.url)
+    from huggingface_hub import hf_hub_url
+
+    repository, _, revision = config.hf_hub_id.partition("@")
+    return hf_hub_url(repository, config.hf_hub_filename or HUB_FILE, revision=revision or None)
+
+
+def _published_file(config: Any) -> Path:
+    """Return the file of published weights, from the hub's own cache where it is there.
+
+    Fetched as all other weights are, since the hub's client tries for most of a minute where there is no network.
+    """
+    from huggingface_hub import try_to_load_from_cache
+
+    if config.hf_hub_id:
+        repository, _, revision = config.hf_hub_id.partition("@")
+        kept = try_to_load_from_cache(repository, config.hf_hub_filename or HUB_FILE, revision=revision or None)
+        if isinstance(kept, str):
+            return Path(kept)
+    return downloaded(_url(config))

@@ -1,0 +1,163 @@
+"""Line charts as inline SVG: numbers to geometry here, colours and type in the page's style sheet.
+
+A chart is drawn on a canvas of 360 x 210 units, so that its letters stay legible on a telephone and modest in a column
+of a wide page.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from src.report.layout import render
+from src.report.numbers import number, tick
+
+WIDTH, HEIGHT = 360, 210
+LEFT, RIGHT, TOP, BOTTOM = 40, 352, 7, 174
+"""Edges of the plotting area within the canvas."""
+MAX_POINTS = 800
+"""Of a line: a longer one keeps the highest and lowest point of each stretch, so that no spike is lost."""
+MAX_HOVERS = 120
+Ticks = Sequence[tuple[float, str]]
+
+
+@dataclass(frozen=True)
+class Series:
+    """A line. A `y` that is not finite is a gap; `tone` is its colour; a `faint` one is background, without values."""
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+    tone: int = 0
+    faint: bool = False
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Maps values to pixels between `start` and `end`."""
+
+    low: float
+    high: float
+    start: int
+    end: int
+    ticks: Ticks
+    log: bool = False
+
+    def __call__(self, value: float) -> float:
+        low, high, value = (math.log10(v) if self.log else v for v in (self.low, self.high, value))
+        return round(self.start + (value - low) / (high - low) * (self.end - self.start), 1)
+
+
+def line_chart(
+    title: str,
+    series: Sequence[Series],
+    x_label: str,
+    *,
+    log_y: bool = False,
+    x_ticks: Ticks | None = None,
+    x_text: Callable[[float], str] = number,
+) -> Markup:
+    """Draw several lines over one x axis; empty where no series has a finite value.
+
+    `log_y` needs positive values: others become gaps. `x_ticks` replaces the round numbers below the x axis, and
+    `x_text` says what an x is called when the pointer is over it.
+    """
+    series = [_drawable(one, log_y) for one in series]
+    series = [one for one in series if any(map(math.isfinite, one.y))]
+    if not series:
+        return Markup("")
+    x_axis = _x_axis([x for one in series for x in one.x], x_ticks)
+    y_values = [y for one in series for y in one.y if math.isfinite(y)]
+    y_axis = _log_axis(y_values) if log_y else _y_axis(y_values)
+    lines = [
+        {"series": one, "path": _path(one, x_axis, y_axis), "last": [y for y in one.y if math.isfinite(y)][-1]}
+        for one in sorted(series, key=lambda one: not one.faint)
+    ]
+    hovers = list(_hovers([one for one in series if not one.faint], x_axis, y_axis, x_text))
+    box = {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM}
+    return render("chart.html", title=title, x_label=x_label, x=x_axis, y=y_axis, lines=lines, hovers=hovers, box=box)
+
+
+def _drawable(series: Series, log_y: bool) -> Series:
+    y = [y if math.isfinite(y) and (y > 0 or not log_y) else math.nan for y in series.y]
+    return Series(series.label, series.x, y, series.tone, series.faint)
+
+
+def _round_step(extent: float, count: int) -> float:
+    """The smallest of 1, 2, 2.5, 5 times a power of ten that divides `extent` into at most `count` parts."""
+    raw = extent / count
+    magnitude = 10.0 ** math.floor(math.log10(raw))
+    return next(factor * magnitude for factor in (1, 2, 2.5, 5, 10) if factor * magnitude >= raw * (1 - 1e-9))
+
+
+def _widened(values: Sequence[float]) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    pad = 0.0 if high - low > 1e-9 * max(abs(low), abs(high)) else (abs(high) or 1.0) / 2
+    return low - pad, high + pad
+
+
+def _x_axis(values: Sequence[float], ticks: Ticks | None) -> Axis:
+    low, high = _widened(values)
+    step = _round_step(high - low, 6)
+    rounds = [k * step for k in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+    if ticks is None:
+        ticks = [(value, tick(value, step)) for value in rounds]
+    return Axis(low, high, LEFT, RIGHT, [one for one in ticks if low <= one[0] <= high])
+
+
+def _y_axis(values: Sequence[float]) -> Axis:
+    low, high = _widened(values)
+    step = _round_step(high - low, 5)
+    rounds = [k * step for k in range(math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9) + 1)]
+    return Axis(rounds[0], rounds[-1], BOTTOM, TOP, [(value, tick(value, step)) for value in rounds])
+
+
+def _log_axis(values: Sequence[float]) -> Axis:
+    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    high = max(high, low + 1)
+    every = -(-(high - low) // 6)
+    ticks = [(10.0**power, number(10.0**power)) for power in range(low, high + 1, every)]
+    return Axis(10.0**low, 10.0**high, BOTTOM, TOP, ticks, log=True)
+
+
+def _path(series: Series, x_axis: Axis, y_axis: Axis) -> str:
+    """SVG path data, a subpath for each stretch without gaps; a lone point is a line of no length, drawn as a dot."""
+    x, y = np.asarray(series.x, np.float64), np.asarray(series.y, np.float64)
+    pieces = []
+    for stretch in np.split(np.arange(len(y)), np.flatnonzero(~np.isfinite(y))):
+        kept = [i for i in stretch if math.isfinite(y[i])]
+        points = [f"{x_axis(x[i])} {y_axis(y[i])}" for i in _extremes(kept, y)]
+        if points:
+            pieces.append("M" + "L".join(points if len(points) > 1 else points * 2))
+    return "".join(pieces)
+
+
+def _extremes(indices: Sequence[int], y: NDArray[np.float64]) -> Iterable[int]:
+    if len(indices) <= MAX_POINTS:
+        return indices
+    chunks = np.array_split(np.asarray(indices), MAX_POINTS // 2)
+    return sorted({int(chunk[pick(y[chunk])]) for chunk in chunks for pick in (np.argmin, np.argmax)})
+
+
+def _hovers(
+    series: Sequence[Series], x_axis: Axis, y_axis: Axis, x_text: Callable[[float], str]
+) -> Iterator[dict[str, object]]:
+    """A band of the plot for each x: what it is called, the values there, and where their dots are."""
+    xs = sorted({x for one in series for x, y in zip(one.x, one.y, strict=True) if math.isfinite(y)})
+    xs = xs[:: -math.ceil(len(xs) / MAX_HOVERS)][::-1]
+    middles = [x_axis(x) for x in xs]
+    edges = [LEFT, *((a + b) / 2 for a, b in itertools.pairwise(middles)), RIGHT]
+    values = [dict(zip(one.x, one.y, strict=True)) for one in series]
+    for x, middle, (start, end) in zip(xs, middles, itertools.pairwise(edges), strict=True):
+        here = [
+            (one, value[x]) for one, value in zip(series, values, strict=True) if math.isfinite(value.get(x, math.nan))
+        ]
+        text = "\n".join([x_text(x), *(f"{one.label} {number(y)}" for one, y in here)])
+        dots = [(one.tone, y_axis(y)) for one, y in here]
+        yield {"text": text, "x": middle, "start": round(start, 1), "width": round(end - start, 1), "dots": dots}

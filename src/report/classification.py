@@ -1,0 +1,181 @@
+"""What a classifier got right and wrong: the sections of its report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from src.report.layout import Section, render
+from src.report.numbers import percent
+from src.report.pictures import Picture, gallery
+from src.report.scores import Bools, Ints, Probabilities, class_scores, confusion_matrix
+
+Images = Callable[[int], NDArray[np.uint8]]
+
+THRESHOLD = 0.5
+"""From this probability on a class counts as predicted where an image may have several."""
+MAX_TABLE = 25
+"""Classes up to which the confusion matrix is a table of figures; beyond, it is a picture."""
+MAX_CELLS = 6000
+"""Entries of that picture: of more, the largest are drawn."""
+MAX_PAIRS = 10
+MAX_MISTAKES = 24
+MAX_RIGHT = 12
+
+
+def classification_sections(
+    classes: Sequence[str],
+    probabilities: Probabilities,
+    labels: Ints,
+    images: Images,
+    paths: Sequence[str],
+    split: str,
+) -> list[Section]:
+    """Confusion matrix, figures per class, worst mistakes and surest right answers of N evaluated samples.
+
+    `probabilities` (N, K); `labels` (N,) class indices, or (N, K) of zeros and ones where an image may have several
+    classes: then there is no confusion matrix. `images(i)` gives sample i for display, uint8 (H, W, C), and is called
+    for the few that are shown; `paths` are relative to the data's root.
+    """
+    answers = _Answers(classes, probabilities, labels, images, paths)
+    if answers.several:
+        sections = {
+            "Classes": _class_table(answers),
+            "Worst mistakes": _gallery(
+                _several_mistakes(answers), "The class furthest from the truth, then what is there."
+            ),
+        }
+    else:
+        sections = {
+            "Confusion matrix": _confusion(answers),
+            "Classes": _class_table(answers),
+            "Worst mistakes": _gallery(
+                _mistakes(answers), "The predicted class, then the true one, with their probabilities."
+            ),
+            "Surest right answers": _gallery(_right(answers), "One of each class, of the first dozen."),
+        }
+    return [Section(f"{title}, {split}", html) for title, html in sections.items()]
+
+
+@dataclass(frozen=True)
+class _Answers:
+    classes: Sequence[str]
+    probabilities: Probabilities
+    labels: Ints
+    images: Images
+    paths: Sequence[str]
+
+    @property
+    def several(self) -> bool:
+        return self.labels.ndim == 2
+
+    @cached_property
+    def predicted(self) -> Ints:
+        """The likeliest class (N,)."""
+        return np.asarray(self.probabilities.argmax(axis=1), np.int64)
+
+    @cached_property
+    def truth_NK(self) -> Bools:
+        return self.labels.astype(np.bool_) if self.several else self._one_hot(self.labels)
+
+    @cached_property
+    def predicted_NK(self) -> Bools:
+        if self.several:
+            return np.asarray(self.probabilities >= THRESHOLD)
+        return self._one_hot(self.predicted)
+
+    def _one_hot(self, indices: Ints) -> Bools:
+        return np.equal.outer(indices, np.arange(len(self.classes)))
+
+    def says(self, i: int, k: int, before: str = "") -> tuple[str, str]:
+        return before + self.classes[k], percent(float(self.probabilities[i, k]))
+
+    def picture(self, i: int, *lines: tuple[str, str]) -> Picture:
+        return Picture(self.images(i), lines, self.paths[i])
+
+
+def _confusion(answers: _Answers) -> Markup:
+    classes = answers.classes
+    counts = confusion_matrix(answers.labels, answers.predicted, len(classes))
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    mistaken = counts * ~np.eye(len(classes), dtype=bool)
+    return render(
+        "confusion.html",
+        classes=classes,
+        counts=counts.tolist(),
+        shares=shares.tolist(),
+        right=int(np.trace(counts)),
+        total=len(answers.labels),
+        pairs=_largest(mistaken, MAX_PAIRS),
+        cells=[] if len(classes) <= MAX_TABLE else _largest(counts, MAX_CELLS),
+        entries=int(np.count_nonzero(counts)),
+    )
+
+
+def _largest(counts: Ints, limit: int) -> list[tuple[int, int]]:
+    """(row, column) of the largest entries above zero, largest first, then in reading order."""
+    order = np.argsort(-counts, axis=None, kind="stable")[: min(limit, np.count_nonzero(counts))]
+    return [divmod(int(flat), counts.shape[1]) for flat in order]
+
+
+def _class_table(answers: _Answers) -> Markup:
+    scores = class_scores(answers.truth_NK, answers.predicted_NK, answers.probabilities)
+    columns = {
+        "precision": scores.precision,
+        "recall": scores.recall,
+        "F1": scores.f1,
+        "average precision": scores.average_precision,
+    }
+    means = {name: np.nan if np.isnan(values).all() else np.nanmean(values) for name, values in columns.items()}
+    return render(
+        "classes.html",
+        classes=answers.classes,
+        columns=columns,
+        means=means,
+        support=scores.support.tolist(),
+        threshold=THRESHOLD if answers.several else None,
+    )
+
+
+def _gallery(pictures: Sequence[Picture], legend: str) -> Markup:
+    return Markup("<p>{}</p>{}").format(legend if pictures else "None.", gallery(pictures))
+
+
+def _mistakes(answers: _Answers) -> list[Picture]:
+    """The wrong answers with the least probability on the true class: those with the largest loss."""
+    labels, predicted = answers.labels, answers.predicted
+    wrong = np.flatnonzero(predicted != labels)
+    worst = wrong[np.argsort(answers.probabilities[wrong, labels[wrong]], kind="stable")][:MAX_MISTAKES]
+    return [
+        answers.picture(i, answers.says(i, predicted[i]), answers.says(i, labels[i], "is ")) for i in worst.tolist()
+    ]
+
+
+def _several_mistakes(answers: _Answers) -> list[Picture]:
+    """The images with the worst single error: a class found where it is not, or missed where it is."""
+    truth = answers.truth_NK
+    error = np.abs(np.nan_to_num(answers.probabilities) - truth) * (answers.predicted_NK != truth)
+    worst = np.argsort(-error.max(axis=1, initial=0), kind="stable")[:MAX_MISTAKES]
+    pictures = []
+    for i in worst[error[worst].any(axis=1)].tolist():
+        k = int(error[i].argmax())
+        present = ", ".join(name for name, there in zip(answers.classes, truth[i], strict=True) if there)
+        worst_class = answers.says(i, k, "misses " if truth[i, k] else "")
+        pictures.append(answers.picture(i, worst_class, (f"is {present or 'none of them'}", "")))
+    return pictures
+
+
+def _right(answers: _Answers) -> list[Picture]:
+    """A picture of each class, of the first dozen that have one: its surest right answer."""
+    pictures: list[Picture] = []
+    for k in range(len(answers.classes)):
+        right = np.flatnonzero((answers.labels == k) & (answers.predicted == k))
+        if len(right) and len(pictures) < MAX_RIGHT:
+            i = int(right[answers.probabilities[right, k].argmax()])
+            pictures.append(answers.picture(i, answers.says(i, k)))
+    return pictures

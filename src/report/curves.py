@@ -1,0 +1,99 @@
+"""The curves of a run: one chart per metric of metrics.csv, its splits as lines, over steps marked by epochs."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from markupsafe import Markup
+
+from src.report.charts import Series, Ticks, line_chart
+from src.report.layout import Section
+
+_TONES = {"train": 0, "val": 1}
+_FIRST = ("loss", "accuracy")
+_TITLES = {"lr": "Learning rate"}
+_STEP = "_step"
+
+
+@dataclass(frozen=True)
+class History:
+    """What metrics.csv holds: the (step, value) pairs of every column, and the epoch of every step that has a row."""
+
+    columns: Mapping[str, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
+    epoch_at: dict[float, int] = field(default_factory=dict)
+
+
+def read_history(metrics_csv: Path) -> History:
+    """Read the rows of epochs and of logged steps; an empty cell is no value."""
+    history = History()
+    with metrics_csv.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            step = float(row.pop("step"))
+            history.epoch_at[step] = int(float(row.pop("epoch")))
+            for column, cell in row.items():
+                if cell:
+                    history.columns[column].append((step, float(cell)))
+    return history
+
+
+def curves_section(metrics_csv: Path) -> Section | None:
+    """Draw every column of train and val, and those of no split (`lr`); None where there is nothing to draw.
+
+    The x axis is the step, so that rows per epoch and per logged step share it; its ticks stand where epochs end.
+    Columns that end in `_step` are drawn faintly behind the figures of whole epochs. A test figure is no curve.
+    """
+    history = read_history(metrics_csv)
+    groups: dict[str, list[Series]] = defaultdict(list)
+    for column, points in sorted(history.columns.items()):
+        split, _, name = column.partition("/")
+        if split != "test":
+            group = name.removesuffix(_STEP) if split in _TONES else split
+            groups[group].append(_series(column, points, tone=_TONES.get(split, len(groups[group]))))
+    charts = [_chart(group, groups[group], history.epoch_at) for group in sorted(groups, key=_order)]
+    if not any(charts):
+        return None
+    return Section("Curves", Markup('<div class="charts">{}</div>').format(Markup("").join(charts)))
+
+
+def _series(column: str, points: list[tuple[float, float]], tone: int) -> Series:
+    split, _, name = column.partition("/")
+    label = split if split in _TONES else name or split
+    faint = name.endswith(_STEP)
+    x, y = zip(*points, strict=True)
+    return Series(f"{label} per step" if faint else label, x, y, tone, faint)
+
+
+def _chart(group: str, series: list[Series], epoch_at: dict[float, int]) -> Markup:
+    ticks = _epoch_ticks(epoch_at)
+    return line_chart(
+        _TITLES.get(group, group.replace("_", " ").capitalize()),
+        series,
+        "epoch" if ticks else "step",
+        log_y="loss" in group and _spans_decades(series),
+        x_ticks=ticks,
+        x_text=lambda step: f"epoch {epoch_at[step]}, step {step:.0f}",
+    )
+
+
+def _order(group: str) -> tuple[int, str]:
+    """Loss, accuracy, the others by name, and the learning rate last."""
+    return (_FIRST.index(group) if group in _FIRST else len(_FIRST) + group.startswith("lr"), group)
+
+
+def _epoch_ticks(epoch_at: dict[float, int]) -> Ticks | None:
+    """The last step of every epoch, every second, fifth, tenth, ...: at most seven; None within a single epoch."""
+    ends = {epoch: step for step, epoch in sorted(epoch_at.items())}
+    if len(ends) < 2:
+        return None
+    every = next(n * 10**k for k in range(9) for n in (1, 2, 5) if len(ends) <= 7 * n * 10**k)
+    return [(step, str(epoch)) for epoch, step in ends.items() if epoch % every == 0]
+
+
+def _spans_decades(series: list[Series]) -> bool:
+    """Whether the largest value is over a hundred times the smallest, as when a batch is learnt by heart."""
+    values = [y for one in series for y in one.y if y == y]
+    return bool(values) and 0 < 100 * min(values) < max(values)

@@ -1,0 +1,49 @@
+"""The frame of a page: its look, its navigation, and sections that fill it. One file, nothing fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from src.report import numbers
+
+
+@dataclass(frozen=True)
+class Section:
+    """A titled part of a page. `html` is trusted: make it with `render`, which escapes whatever it is given."""
+
+    title: str
+    html: Markup
+
+
+def render(template: str, **values: object) -> Markup:
+    """Fill `templates/<template>`, escaping every value that is not Markup already."""
+    return Markup(_environment().get_template(template).render(values))
+
+
+def lay_out(title: str, headline: Markup, sections: Sequence[Section]) -> str:
+    """Return a whole page: a function of its arguments alone, and always encodable as UTF-8.
+
+    File names that are not valid Unicode arrive as lone surrogates, which become `?`.
+    """
+    html = render("page.html", title=title, headline=headline, sections=sections)
+    return html.encode("utf-8", "replace").decode("utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for function in (numbers.number, numbers.share, numbers.percent, numbers.duration):
+        environment.filters[function.__name__] = function
+    return environment

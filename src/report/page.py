@@ -1,0 +1,129 @@
+"""The report of one run: `report.html`, a function of the files of its directory and of its task's sections."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from markupsafe import Markup
+
+from src.files import write_text
+from src.report.curves import curves_section
+from src.report.layout import Section, lay_out, render
+from src.report.numbers import duration, number
+
+__all__ = ["Section", "highlight_yaml", "write_run_report"]
+
+_FACTS = {
+    "image size": "data.image_size",
+    "batch size": "data.batch_size",
+    "epochs": "trainer.max_epochs",
+    "optimizer": "optimizer._target_",
+    "learning rate": "optimizer.lr",
+    "schedule": "scheduler._target_",
+    "precision": "trainer.precision",
+    "seed": "seed",
+}
+_MAX_CARDS = 8
+
+
+def write_run_report(run_dir: Path, sections: Sequence[Section]) -> Path:
+    """Write `report.html` into a run directory from config.yaml, metrics.csv, metrics.json, record.json and `sections`.
+
+    Each of the four may be missing: its part of the page is then left out. Equal inputs give equal bytes.
+    """
+    config_text = _read(run_dir / "config.yaml")
+    config = yaml.safe_load(config_text) or {}
+    record = json.loads(_read(run_dir / "record.json") or "{}")
+    metrics = json.loads(_read(run_dir / "metrics.json") or "{}")
+    curves = curves_section(run_dir / "metrics.csv") if (run_dir / "metrics.csv").exists() else None
+    whole = [*([curves] if curves else []), *sections]
+    if config_text:
+        whole.append(Section("Configuration", render("config.html", lines=highlight_yaml(config_text))))
+    if record:
+        whole.append(Section("Record", render("record.html", blocks=_blocks(record))))
+    path = run_dir / "report.html"
+    write_text(path, lay_out(_title(config), _headline(config, metrics, record), whole))
+    return path
+
+
+def highlight_yaml(text: str) -> Markup:
+    """Mark keys, numbers, words such as `null` and comments up, line by line, escaping everything."""
+    return Markup("\n").join(_highlight_line(line) for line in text.splitlines())
+
+
+def _highlight_line(line: str) -> Markup:
+    match = re.match(r"(\s*(?:- )*)(?:([^\s#'\"-][^:#]*)(:)(?=\s|$))?(\s*)(.*)", line)
+    assert match, "every part may be empty"
+    indent, key, colon, space, value = (part or "" for part in match.groups())
+    kind = "comment" if value.startswith("#") else "literal" if _is_literal(value) else "string"
+    return Markup("{}<b>{}</b>{}{}<i class={}>{}</i>").format(indent, key, colon, space, kind, value)
+
+
+def _is_literal(value: str) -> bool:
+    return re.fullmatch(r"null|true|false|~|[-+]?\.?\d[\d._]*(e[-+]?\d+)?", value, re.IGNORECASE) is not None
+
+
+def _headline(config: Mapping[str, Any], metrics: Mapping[str, float], record: Mapping[str, Any]) -> Markup:
+    facts = {name: _short(path, _lookup(config, path)) for name, path in _FACTS.items()}
+    if record.get("seconds"):
+        facts["time"] = duration(sum(record["seconds"].values()))
+    if record.get("images_per_second"):
+        facts["images/s"] = number(record["images_per_second"])
+    return render(
+        "headline.html",
+        title=_title(config),
+        what=_what(config) if config.get("name") else "",
+        tags=config.get("tags") or [],
+        status=record.get("status"),
+        reason=record.get("reason"),
+        facts={name: value for name, value in facts.items() if value not in (None, "", "auto")},
+        cards=sorted(metrics.items(), key=_importance)[:_MAX_CARDS],
+    )
+
+
+def _importance(metric: tuple[str, float]) -> tuple[int, bool, str]:
+    """Test before validation before the rest; within each, what is good when large before losses."""
+    split, _, name = metric[0].partition("/")
+    return ({"test": 0, "val": 1}.get(split, 2), "loss" in name, name)
+
+
+def _title(config: Mapping[str, Any]) -> str:
+    return str(config.get("name") or _what(config))
+
+
+def _what(config: Mapping[str, Any]) -> str:
+    """Network and data in words, `resnet 18 on Imagenette`, from the names of their targets."""
+    network = _lookup(config, "network") or {}
+    kind = _short("_target_", network.get("_target_", ""))
+    size = network.get("depth", network.get("variant", ""))
+    name = network.get("name") or f"{kind} {size}".strip()
+    data = _short("_target_", _lookup(config, "data.source._target_"))
+    return " on ".join(filter(None, (name, data))) or "Run"
+
+
+def _lookup(config: Mapping[str, Any], path: str) -> Any:
+    """The value at a dotted path, None where a part of the way is missing."""
+    value: Any = config
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def _short(path: str, value: Any) -> Any:
+    """The value, or of a target its last name."""
+    return str(value or "").rpartition(".")[2] if path.endswith("_target_") else value
+
+
+def _blocks(record: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The record as titled lists: single values first, then every mapping as its own."""
+    single = {key: value for key, value in record.items() if not isinstance(value, Mapping)}
+    return {"run": single} | {key: value for key, value in sorted(record.items()) if isinstance(value, Mapping)}
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""

@@ -1,0 +1,123 @@
+"""Where a run lives on disk (design, section 6)."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from src.errors import UserError
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """The files of one run, by name. All paths follow `path`, so a directory can be moved."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def compose(self) -> Path:
+        """The configuration before its references were resolved, and what was typed."""
+        return self.path / "compose.yaml"
+
+    @property
+    def data(self) -> Path:
+        """What the model knows of its data."""
+        return self.path / "data.json"
+
+    @property
+    def record(self) -> Path:
+        """Who, when, with what, and how it ended."""
+        return self.path / "record.json"
+
+    @property
+    def metrics(self) -> Path:
+        """The final figures."""
+        return self.path / "metrics.json"
+
+    @property
+    def weights(self) -> Path:
+        """The best weights alone."""
+        return self.path / "weights.safetensors"
+
+    def checkpoint(self, name: str) -> Path:
+        """Return the path of checkpoint `best` or `last`."""
+        return self.path / "checkpoints" / f"{name}.ckpt"
+
+    def chosen_checkpoint(self) -> Path:
+        """Return the checkpoint whose weights count: the best, or the last where nothing was validated."""
+        best = self.checkpoint("best")
+        return best if best.exists() else self.checkpoint("last")
+
+
+def open_run(path: str | Path) -> RunDirectory:
+    """Return an existing run. Raises UserError where `path` is not a run directory, with the nearest that is."""
+    run = RunDirectory(Path(path))
+    if run.compose.exists():
+        return run.__class__(run.path.resolve())
+    if not run.path.exists():
+        raise UserError(f"no run directory {path}")
+    inside = sorted(str(found.parent) for found in run.path.glob("**/compose.yaml"))
+    hint = f"; it holds runs: {', '.join(inside[-3:])}" if inside else ""
+    raise UserError(f"{path} is not a run directory: it has no compose.yaml{hint}")
+
+
+def new_run(run_dir: str | None, runs_dir: str, name: str, overrides: Sequence[str]) -> RunDirectory:
+    """Make the directory of a new run: `run_dir`, or RUNS_DIR/NAME/DATETTIME-HASH, with a link RUNS_DIR/latest.
+
+    Raises UserError where it holds a run already: nothing is ever overwritten.
+    """
+    if run_dir is not None:
+        path = Path(run_dir)
+        if (path / "compose.yaml").exists():
+            raise UserError(
+                f"run_dir={run_dir} holds a run already; type resume={run_dir} to continue it, or name another directory"
+            )
+        _make(path)
+        return RunDirectory(path.resolve())
+    now = datetime.datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
+    digest = hashlib.blake2b("\n".join(sorted(overrides)).encode(), digest_size=3).hexdigest()
+    path = Path(runs_dir) / name / f"{now}-{digest}"
+    while path.exists():
+        path = path.with_name(path.name + "+")
+    _make(path)
+    link_latest(Path(runs_dir), path)
+    return RunDirectory(path.resolve())
+
+
+def _make(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the run directory {path}: {error.strerror}; type run_dir=SOMEWHERE") from error
+
+
+def link_latest(runs_dir: Path, run: Path) -> None:
+    """Point RUNS_DIR/latest at a run, by a relative link put in place in one step."""
+    link = runs_dir / f".latest.{os.getpid()}"
+    link.unlink(missing_ok=True)
+    link.symlink_to(os.path.relpath(run, runs_dir))
+    link.replace(runs_dir / "latest")
+
+
+def lock_run(run: RunDirectory) -> FileLock:
+    """Hold a run while it trains; the system lets go of it however the process ends.
+
+    Raises UserError where another process holds it.
+    """
+    lock = FileLock(run.path / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise UserError(f"{run.path} is in use: another process trains this run now") from error
+    return lock

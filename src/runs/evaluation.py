@@ -1,0 +1,52 @@
+"""Measuring a finished run on a split, its own data or others with the same classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from src.data.module import ImageData
+from src.data.spec import DataSpec
+from src.errors import UserError
+from src.files import write_json
+from src.models.base import ImageModule
+from src.runs.directory import RunDirectory
+from src.runs.training import build_model, build_trainer, load_weights, open_data
+
+
+def evaluate(config: dict[str, Any], run: RunDirectory, *, split: str, checkpoint: str, output: str | None) -> tuple[dict[str, float], Path]:
+    """Measure the weights of a checkpoint on a split; returns the figures and the file that they were written to.
+
+    Nothing else in the run directory is touched. Raises UserError where the data have other classes than the run.
+    """
+    model, data, spec = restore(config, run, checkpoint)
+    if not len(data.splits[split]):
+        raise UserError(f"split={split} is empty here; the splits are {', '.join(f'{k} ({len(v)})' for k, v in data.splits.items())}")
+    data.measured_split = split
+    trainer = build_trainer(config, run, [], [])
+    trainer.test(model, datamodule=data, verbose=False)
+    found = {key: float(value) for key, value in trainer.callback_metrics.items() if key.startswith("test/")}
+    figures = {f"{split}/{key.removeprefix('test/')}": value for key, value in sorted(found.items())}
+    path = Path(output) if output else run.path / f"evaluation-{split}.json"
+    if trainer.is_global_zero:
+        write_json(path, {"split": split, "checkpoint": checkpoint, "samples": len(data.splits[split]), "data_digest": spec.digest} | figures)
+    return figures, path
+
+
+def restore(config: dict[str, Any], run: RunDirectory, checkpoint: str) -> tuple[ImageModule, ImageData, DataSpec]:
+    """Return the trained model of a run and its opened data."""
+    data = open_data(without_pretrained(config))
+    spec = data.open(DataSpec.load(run.data))
+    return restore_model(config, run, spec, checkpoint), data, spec
+
+
+def restore_model(config: dict[str, Any], run: RunDirectory, spec: DataSpec, checkpoint: str) -> ImageModule:
+    """Return the trained model of a run. Raises UserError where there is no such checkpoint, or it does not fit."""
+    model = build_model(without_pretrained(config), spec)
+    load_weights(model, run, None if checkpoint == "best" else checkpoint)
+    return model.eval()
+
+
+def without_pretrained(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the configuration without the weights that training started from: the run's own replace them."""
+    return config | {"network": config["network"] | {"weights": None}}

@@ -1,0 +1,114 @@
+"""record.json: what exactly was run, by whom and with what, and how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from src.files import write_json
+
+PACKAGES = (
+    "torch", "torchvision", "pytorch-lightning", "hydra-core", "torchmetrics", "albumentations", "opencv-python-headless",
+    "numpy", "timm", "wandb",
+)  # fmt: skip
+
+
+class Record:
+    """The record of a run, rewritten whole whenever something is known."""
+
+    def __init__(self, path: Path, values: dict[str, Any]) -> None:
+        self.path, self.values = path, values
+
+    @classmethod
+    def begin(cls, path: Path, **values: Any) -> Record:
+        """Start the record of a run, or go on with it where it is continued, keeping when it was first started."""
+        earlier = json.loads(path.read_text()) if path.exists() else {}
+        record = cls(path, earlier)
+        history = earlier.get("continued", []) + [_now()] if earlier else []
+        record.update(
+            status="running",
+            reason=None,
+            start=earlier.get("start", _now()),
+            continued=history,
+            end=None,
+            command=" ".join([*sys.orig_argv]),
+            code=code_state(),
+            versions=versions(),
+            hardware=hardware(),
+            seconds=earlier.get("seconds", {}),
+            **values,
+        )
+        return record
+
+    def update(self, **values: Any) -> None:
+        """Set values and write the file."""
+        self.values.update(values)
+        write_json(self.path, self.values)
+
+    def end(self, status: str, reason: str | None = None) -> None:
+        """Close the record: finished, failed or interrupted, and why."""
+        self.update(status=status, reason=reason, end=_now())
+
+    @contextlib.contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Add the seconds of a block to the phase `name`."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            seconds = self.values["seconds"]
+            seconds[name] = round(seconds.get(name, 0.0) + time.monotonic() - start, 3)
+
+
+def code_state() -> dict[str, Any]:
+    """Return the commit of this code and whether it was changed since; None where it is not a git checkout."""
+    root = Path(__file__).resolve().parents[2]
+
+    def git(*arguments: str) -> str | None:
+        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False)
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    try:
+        commit, changes = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no")
+    except OSError:
+        commit, changes = None, None
+    return {"commit": commit, "dirty": bool(changes) if changes is not None else None}
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that results depend on."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+def hardware() -> dict[str, Any]:
+    """Return host, processor, cores, and the GPUs that torch sees."""
+    import torch
+
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {"host": platform.node(), "processor": _processor(), "cores": len(os.sched_getaffinity(0)), "gpus": gpus}
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

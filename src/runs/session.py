@@ -1,0 +1,182 @@
+"""One training from the command line to its exit: directory, lock, record and log around the recipe."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from src.config import saved
+from src.config.command import Composed
+from src.errors import UserError
+from src.runs.directory import RunDirectory, lock_run, new_run, open_run
+
+MAY_CHANGE = (
+    "trainer.max_epochs",
+    "trainer.max_steps",
+    "data.num_workers",
+    "data.root",
+    "data.cache_dir",
+    "logger",
+    "name",
+    "tags",
+    "test",
+    "callbacks.last.every_n_train_steps",
+)
+"""What `resume=` accepts: it cannot change what the steps already taken were, nor how the next ones go."""
+
+
+def start(composed: Composed) -> None:
+    """Train a freshly composed and checked configuration in a new run directory."""
+    settle_threads(composed)
+    config = saved.plain(composed.config)
+    name = f"{composed.choices['model']}-{composed.choices['data']}"
+    if config["only_batch"]:
+        save_first_batch(config, name)
+        return
+    if not is_main_process():
+        _train(config, open_run(config["run_dir"]), resume=False)
+        return
+    run = new_run(config["run_dir"], config["runs_dir"], name, composed.overrides)
+    with lock_run(run):
+        saved.save(composed, run.config, run.compose)
+        hand_to_ranks(run)
+        _train(config, run, resume=False)
+
+
+def continue_run(path: str, overrides: tuple[str, ...], composed: Composed) -> None:
+    """Go on with a run from its last checkpoint, with its saved configuration and what may be changed of it."""
+    run = open_run(path)
+    refused = [override for override in overrides if not may_change(override)]
+    if refused:
+        raise UserError(
+            f"resume={path} continues that run with its own configuration; {', '.join(refused)} would change its result. "
+            f"What may change: {', '.join(MAY_CHANGE)}. Leave resume= away to start a new run."
+        )
+    if not is_main_process():
+        _train(saved.plain(composed.config), run, resume=True)
+        return
+    with lock_run(run):
+        saved.save(composed, run.config, run.compose)
+        _train(saved.plain(composed.config), run, resume=True)
+
+
+def may_change(override: str) -> bool:
+    """Return whether an override is one that a continued run accepts."""
+    key = override.lstrip("+~").partition("=")[0]
+    return any(key == allowed or key.startswith(f"{allowed}.") for allowed in MAY_CHANGE)
+
+
+def settle_threads(composed: Composed) -> None:
+    """Put a number in place of `threads=auto`: the cores of this process, shared by the processes on this CPU."""
+    if composed.config.threads == "auto":
+        devices = composed.config.trainer.get("devices")
+        on_cpu = composed.config.trainer.get("accelerator") == "cpu"
+        processes = devices if on_cpu and isinstance(devices, int) and devices > 0 else 1
+        OmegaConf.update(composed.config, "threads", max(1, len(os.sched_getaffinity(0)) // processes))
+
+
+def is_main_process() -> bool:
+    """Return whether this is not a further rank that Lightning or torchrun started."""
+    return int(os.environ.get("LOCAL_RANK", "0")) == 0 and int(os.environ.get("NODE_RANK", "0")) == 0
+
+
+def hand_to_ranks(run: RunDirectory) -> None:
+    """Put the run directory on the command line that Lightning starts further ranks with."""
+    sys.argv = [argument for argument in sys.argv if not argument.startswith("run_dir=")] + [f"run_dir={run.path}"]
+
+
+def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
+    """Run the recipe, and write down how it ended whichever way it does."""
+    os.environ["OMP_NUM_THREADS"] = str(config["threads"])  # before torch is imported, here and in further ranks
+    log_to(run.path / "log.txt")
+    import torch
+
+    from src.callbacks.checkpoint import Interrupted
+    from src.runs.record import Record
+    from src.runs.training import train
+
+    torch.set_num_threads(config["threads"])
+    record = Record.begin(run.record, seed=config["seed"], threads=config["threads"], wandb_id=_wandb_id(run))
+    try:
+        figures = train(config, run, record, resume=resume)
+    except Interrupted as interruption:
+        record.end("interrupted", str(interruption))
+        print(f"Saved. Continue with: python -m src.train resume={_shown(run.path)}", file=sys.stderr)
+        sys.exit(128 + interruption.signum)
+    except BaseException as error:
+        record.end("failed", f"{type(error).__name__}: {error}")
+        raise
+    record.end("finished")
+    if is_main_process():
+        print_figures(figures)
+        print(_shown(run.path))
+
+
+def _wandb_id(run: RunDirectory) -> str:
+    """Return the W&B id of a run: the one in its record, or a new one made from its directory and the time."""
+    import json
+    import time
+
+    if run.record.exists():
+        return str(json.loads(run.record.read_text())["wandb_id"])
+    return hashlib.blake2b(f"{run.path} {time.time_ns()}".encode(), digest_size=6).hexdigest()
+
+
+def print_figures(figures: Mapping[str, float]) -> None:
+    """Print the final figures, a line per split."""
+    for split in ("train", "val", "test"):
+        shown = [f"{key} {value:.4f}" for key, value in sorted(figures.items()) if key.startswith(f"{split}/")]
+        if shown:
+            print("  ".join(shown))
+
+
+def save_first_batch(config: dict[str, Any], name: str) -> None:
+    """Write a picture of the first training batch, as the network would see it, and print where."""
+    from src.data.preview import save_batch_picture
+    from src.runs.training import open_data
+
+    data = open_data(config)
+    spec = data.open()
+    batch = next(iter(data.train_dataloader()))
+    folder = Path(config["run_dir"] or config["runs_dir"])
+    path = save_batch_picture(batch, spec.classes, folder / f"batch-{name}.png")
+    print(_shown(path))
+
+
+def log_to(path: Path) -> None:
+    """Send what is logged to standard error and to the run's log; leave out what Lightning says of itself."""
+    file = logging.FileHandler(path, delay=True)
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    terminal = logging.StreamHandler()
+    terminal.setFormatter(logging.Formatter("%(message)s"))
+    root = logging.getLogger()
+    root.handlers = [file, terminal]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("src").setLevel(logging.INFO)
+    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.captureWarnings(True)
+    for message in EXPECTED_WARNINGS:
+        warnings.filterwarnings("ignore", message=message)
+
+
+EXPECTED_WARNINGS = (
+    r".*does not have many workers.*",  # chosen: data.num_workers
+    r".*dataloader is not resumable.*",  # it is: ImageData saves where it stands
+    r".*smaller than the logging interval.*",
+    r".*exists and is not empty.*",
+    r".*isinstance\(treespec, LeafSpec\).*",
+)
+
+
+def _shown(path: Path) -> Path:
+    """Return a path as a person would type it here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,0 +1,181 @@
+"""The recipe of a training run, from a checked configuration to a finished run directory."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.loggers import Logger
+
+from src import seeds
+from src.callbacks.checkpoint import BestCheckpoint, Interrupted
+from src.callbacks.history import History
+from src.callbacks.progress import Progress
+from src.config.build import build, partial
+from src.data.module import ImageData
+from src.data.spec import DataSpec
+from src.errors import UserError
+from src.files import write_json
+from src.models.base import ImageModule
+from src.runs.checkpoint_io import AtomicCheckpointIO, load_checkpoint
+from src.runs.directory import RunDirectory
+from src.runs.record import Record
+from src.runs.results import write_report, write_weights
+
+log = logging.getLogger(__name__)
+
+Config = Mapping[str, Any]
+
+
+def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) -> dict[str, float]:
+    """Train, test the best weights and write what the run directory holds; returns the final figures.
+
+    Continues from `last.ckpt` where `resume` and there is one. Raises Interrupted where asked to stop, after saving.
+    """
+    with record.phase("data"):
+        data = open_data(config)
+        spec = data.open()
+        record.update(data_digest=spec.digest, left_out=[f"{bad.path}: {bad.reason}" for bad in data.left_out])
+    with record.phase("build"):
+        model = build_model(config, spec)
+        progress, history = Progress(model.monitor), History()
+        trainer = build_trainer(config, run, [progress, history, *build_callbacks(config)], build_loggers(config, run, record))
+    if trainer.is_global_zero:
+        write_json(run.data, spec.as_json())
+    checkpoint = run.checkpoint("last") if resume else None
+    with record.phase("fit"):
+        fit(trainer, model, data, checkpoint)
+    record.update(images_per_second=round(progress.images_per_second, 1))
+    figures = best_figures(trainer, history)
+    if config["test"] and len(data.splits["test"]):
+        with record.phase("test"):
+            figures |= measure(trainer, model, data, run, "test")
+    if trainer.is_global_zero:
+        write_json(run.metrics, dict(sorted(figures.items())))
+        write_weights(run, model)
+        with record.phase("report"):
+            write_report(run, model, data, "test" if config["test"] else "val")
+    return figures
+
+
+def fit(trainer: Trainer, model: ImageModule, data: ImageData, checkpoint: Path | None) -> None:
+    """Run Lightning's loop from the start or from a checkpoint."""
+    if checkpoint is not None and not checkpoint.exists():
+        log.warning("%s stopped before its first checkpoint: starting again at step 0.", checkpoint.parent.parent)
+        checkpoint = None
+    try:
+        trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    except SystemExit as error:  # what Lightning makes of a Ctrl-C that no checkpoint callback has taken
+        raise Interrupted(signal.SIGINT) from error
+
+
+def open_data(config: Config) -> ImageData:
+    """Return the datamodule, not yet opened, with what the network's pretrained weights expect."""
+    from src.networks.preprocessing import preprocessing
+
+    data: ImageData = build(
+        config["data"],
+        augment=build(config["augment"]),
+        seed=config["seed"],
+        preprocessing=preprocessing(config["network"]),
+    )
+    return data
+
+
+def build_model(config: Config, spec: DataSpec) -> ImageModule:
+    """Return the LightningModule with a network of freshly drawn or pretrained weights, from the stream `init`."""
+    torch.manual_seed(seeds.stream(config["seed"], "init"))
+    network = build(
+        config["network"], num_classes=spec.num_classes, in_channels=spec.channels, image_size=spec.image_size
+    )
+    model: ImageModule = build(
+        config["model"],
+        network=network,
+        spec=spec,
+        optimizer=partial(config["optimizer"]),
+        scheduler=partial(config["scheduler"]) if config["scheduler"] else None,
+        seed=config["seed"],
+    )
+    return model
+
+
+def build_callbacks(config: Config) -> list[Callback]:
+    """Return the configured callbacks."""
+    return [build(section) for section in config["callbacks"].values() if section]
+
+
+def build_loggers(config: Config, run: RunDirectory, record: Record) -> list[Logger]:
+    """Return the configured loggers, each told where the run lives and what it is called."""
+    loggers = []
+    for name, section in config["logger"].items():
+        supplied: dict[str, Any] = {"save_dir": str(run.path)}
+        if name == "wandb":
+            supplied |= {"id": record.values["wandb_id"], "name": config["name"] or run.path.name, "tags": list(config["tags"])}
+        loggers.append(build(section, **supplied))
+    return loggers
+
+
+def build_trainer(config: Config, run: RunDirectory, callbacks: list[Callback], loggers: list[Logger]) -> Trainer:
+    """Return Lightning's Trainer, with our checkpoints, sampler and progress in place of its own."""
+    section = dict(config["trainer"])
+    return build(
+        section,
+        callbacks=callbacks,
+        logger=loggers or False,
+        default_root_dir=str(run.path),
+        plugins=[AtomicCheckpointIO()],
+        enable_checkpointing=True,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+
+
+def best_figures(trainer: Trainer, history: History) -> dict[str, float]:
+    """Return the figures of the weights that are kept: the best validation, or the last epoch."""
+    for callback in trainer.callbacks:
+        if isinstance(callback, BestCheckpoint) and callback.metrics:
+            rows = [row for row in history.rows if row["step"] == callback.step and "train/loss" in row]
+            training = {key: value for row in rows for key, value in row.items() if key.startswith("train/")}
+            return training | callback.metrics
+    epochs = [row for row in history.rows if "train/loss" in row]
+    return {key: value for key, value in epochs[-1].items() if "/" in key} if epochs else {}
+
+
+def measure(trainer: Trainer, model: ImageModule, data: ImageData, run: RunDirectory, split: str) -> dict[str, float]:
+    """Measure the weights that count on a split."""
+    if run.chosen_checkpoint().exists():
+        load_weights(model, run)
+    data.measured_split = split
+    trainer.test(model, datamodule=data, verbose=False)
+    found = {key.removeprefix("test/"): float(value) for key, value in trainer.callback_metrics.items()}
+    return {f"{split}/{name}": value for name, value in found.items() if "/" not in name}
+
+
+def load_weights(model: ImageModule, run: RunDirectory, name: str | None = None) -> None:
+    """Load the weights of checkpoint `name` into the model, by default those that count.
+
+    A run without checkpoints (`callbacks=none`) has `weights.safetensors` alone. Raises UserError where there are no
+    weights, or they belong to another network.
+    """
+    path = run.checkpoint(name) if name else run.chosen_checkpoint()
+    if name is None and not path.exists() and run.weights.exists():
+        path, network = run.weights, safetensors.torch.load_file(run.weights)
+        state = {f"network.{key}": value for key, value in network.items()}
+    else:
+        state = load_checkpoint(path)["state_dict"]
+    wanted = model.state_dict()
+    missing, unknown = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
+    other = [key for key in wanted.keys() & state.keys() if wanted[key].shape != state[key].shape]
+    if missing or unknown or other:
+        kinds = {"missing": missing, "unknown here": unknown, "of another shape": other}
+        found = "; ".join(f"{len(keys)} {kind} ({', '.join(keys[:3])})" for kind, keys in kinds.items() if keys)
+        raise UserError(f"{path} holds the weights of another network: {found}")
+    model.load_state_dict(state)

@@ -1,0 +1,54 @@
+"""Weights & Biases without questions: online where a key is found, offline otherwise."""
+
+from __future__ import annotations
+
+import netrc
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pytorch_lightning.loggers import WandbLogger
+
+from src.errors import UserError
+
+
+class WandbRun(WandbLogger):
+    """A W&B run with the id of our run, so that a continued run goes on under the same one.
+
+    `mode: auto` is online where WANDB_API_KEY or a netrc entry gives a key and offline otherwise; it never asks for
+    one. WANDB_MODE in the environment decides where it is set. An offline run lies in RUN_DIR/wandb: `wandb sync` it.
+    """
+
+    def __init__(
+        self,
+        *,
+        project: str,
+        entity: str | None,
+        mode: Literal["auto", "online", "offline", "disabled"],
+        save_dir: str,
+        id: str,
+        name: str | None,
+        tags: list[str],
+        **options: Any,
+    ) -> None:
+        import wandb
+
+        if mode == "online" and not has_key():
+            raise UserError("logger.wandb.mode=online, but there is no key: set WANDB_API_KEY, run `wandb login`, or type offline")
+        chosen = os.environ.get("WANDB_MODE") or (mode if mode != "auto" else "online" if has_key() else "offline")
+        lean = wandb.Settings(silent=True, console="off", x_disable_stats=True, disable_git=True, save_code=False)
+        super().__init__(
+            project=project, entity=entity, save_dir=save_dir, id=id, name=name, tags=tags, resume="allow", mode=chosen,
+            settings=lean, **options,
+        )  # fmt: skip
+
+
+def has_key() -> bool:
+    """Return whether a W&B key is in the environment or in netrc."""
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    path = Path(os.environ.get("NETRC", "~/.netrc")).expanduser()
+    try:
+        return netrc.netrc(str(path)).authenticators("api.wandb.ai") is not None
+    except (OSError, netrc.NetrcParseError):
+        return False

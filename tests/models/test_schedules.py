@@ -1,0 +1,55 @@
+"""Learning rates at steps worked out by hand, and against torch's own schedules."""
+
+import math
+
+import pytest
+import torch
+
+from src.models import schedules
+
+
+def rates(schedule, steps, lr=1.0, **options):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=lr)
+    scheduler = schedule(optimizer=optimizer, total_steps=steps, steps_per_epoch=10, **options)
+    found = []
+    for _ in range(steps):
+        found.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return found
+
+
+def test_cosine_warms_up_and_falls_to_its_final_ratio():
+    found = rates(schedules.cosine, 40, warmup_epochs=1.0, final_ratio=0.1)
+    assert found[:3] == pytest.approx([1 / 11, 2 / 11, 3 / 11])
+    assert found[10] == pytest.approx(1.0)
+    assert found[25] == pytest.approx(0.1 + 0.9 / 2)  # half way
+    assert found[39] == pytest.approx(0.1 + 0.9 * (1 + math.cos(math.pi * 29 / 30)) / 2)
+
+
+def test_cosine_without_warm_up_equals_torch():
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.3)
+    reference = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=20)
+    expected = []
+    for _ in range(20):
+        expected.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        reference.step()
+    assert rates(schedules.cosine, 20, lr=0.3, warmup_epochs=0.0, final_ratio=0.0) == pytest.approx(expected)
+
+
+def test_step_multiplies_at_shares_of_the_training():
+    found = rates(schedules.step, 20, milestones=[0.5, 0.75], gamma=0.1)
+    assert found == pytest.approx([1.0] * 10 + [0.1] * 5 + [0.01] * 5)
+
+
+def test_one_cycle_peaks_after_its_share():
+    found = rates(schedules.one_cycle, 100, warmup_share=0.3, initial_ratio=0.04, final_ratio=0.0)
+    assert found[0] == pytest.approx(0.04)
+    assert max(range(100), key=found.__getitem__) == 30
+    assert found[65] == pytest.approx(0.5)
+    assert found[99] < 0.001
+
+
+def test_constant_after_warm_up():
+    assert rates(schedules.constant, 12, warmup_epochs=0.3)[:5] == pytest.approx([1 / 4, 2 / 4, 3 / 4, 1.0, 1.0])
