@@ -28,7 +28,9 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}; what was there before is untouched") from error
+        raise UserError(
+            f"cannot write {path}: {error.strerror or error}; what was there before is untouched"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 

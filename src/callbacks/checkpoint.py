@@ -49,7 +49,9 @@ class BestCheckpoint(Checkpoint):
         value = float(trainer.callback_metrics[self.monitor])
         if value > self.best if self.mode == "max" else value < self.best:
             self.best, self.step = value, trainer.global_step
-            self.metrics = {key: float(metric) for key, metric in trainer.callback_metrics.items() if key.startswith("val/")}
+            self.metrics = {
+                key: float(metric) for key, metric in trainer.callback_metrics.items() if key.startswith("val/")
+            }
             trainer.save_checkpoint(checkpoint_path(trainer, "best"))
 
     def state_dict(self) -> dict[str, Any]:
@@ -105,11 +107,12 @@ class LastCheckpoint(Checkpoint):
             self._save(trainer)
 
     def _can_save(self, trainer: Trainer) -> bool:
-        loop = trainer.fit_loop.epoch_loop
+        loop, fetcher = trainer.fit_loop.epoch_loop, trainer.fit_loop._data_fetcher
+        assert fetcher is not None
         return not (
             loop._should_accumulate()
             or loop._num_ready_batches_reached()  # the epoch's end follows
-            or loop._should_check_val_fx(trainer.fit_loop._data_fetcher)
+            or loop._should_check_val_fx(fetcher)
         )
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import Checkpoint
 
+from src.callbacks.after_metrics import AfterMetrics
 from src.files import write_text
+from src.models.base import ImageModule, is_logged
 
 Row = dict[str, float]
 
 
-class History(Checkpoint):
+class History(AfterMetrics):
     """One row per epoch and per logged step, written to RUN_DIR/metrics.csv.
 
-    A Checkpoint only for its place in the order: those come last, when all metrics of an epoch are known; it must stand
-    before the callbacks that save. The rows are saved with the run, so rows beyond a checkpoint vanish on resume.
+    The rows are saved with the run, so rows beyond a checkpoint vanish on resume; therefore it must stand before the
+    callbacks that save.
     """
 
     def __init__(self) -> None:
@@ -29,10 +30,10 @@ class History(Checkpoint):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Take the row of a logged step."""
-        logged = trainer.global_step % trainer.log_every_n_steps == 0
-        if logged and not trainer.fit_loop.epoch_loop._should_accumulate():
+        assert isinstance(pl_module, ImageModule)
+        if is_logged(trainer, trainer.global_step) and not trainer.fit_loop.epoch_loop._should_accumulate():
             rate = trainer.optimizers[0].param_groups[0]["lr"]
-            self._add(trainer, {"train/loss_step": float(outputs["loss"]), "lr": float(rate)})
+            self._add(trainer, {"train/loss_step": float(pl_module.last_loss), "lr": float(rate)})
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the row of an epoch and write the file."""

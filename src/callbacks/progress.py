@@ -6,11 +6,14 @@ import sys
 import time
 from typing import Any
 
-from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import LightningModule, Trainer
 from tqdm import tqdm
 
+from src.callbacks.after_metrics import AfterMetrics
+from src.models.base import ImageModule, is_logged
 
-class Progress(Callback):
+
+class Progress(AfterMetrics):
     """Loss, the monitored metric, images per second and the time left. Counts the images and seconds of training too.
 
     The loss shown is that of the last logged step, so nothing waits for the device in between.
@@ -40,7 +43,9 @@ class Progress(Callback):
         self._epoch_start, self._validation = (self.images, time.monotonic()), 0.0
         if trainer.is_global_zero and sys.stderr.isatty():
             total, done = int(trainer.num_training_batches), trainer.fit_loop.epoch_loop.batch_progress.current.ready
-            self._bar = tqdm(total=total, initial=done, desc=_epoch(trainer), unit="batch", leave=False, mininterval=0.2)
+            self._bar = tqdm(
+                total=total, initial=done, desc=_epoch(trainer), unit="batch", leave=False, mininterval=0.2
+            )
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -48,9 +53,9 @@ class Progress(Callback):
         """Count the batch."""
         self.images += len(batch["index"]) * trainer.world_size
         if self._bar is not None:
-            loss = trainer.logged_metrics.get("train/loss_step")
-            if loss is not None and trainer.global_step % trainer.log_every_n_steps == 0:
-                self._bar.set_postfix_str(f"loss {float(loss):.3f}", refresh=False)
+            if is_logged(trainer, trainer.global_step):
+                assert isinstance(pl_module, ImageModule)
+                self._bar.set_postfix_str(self._figures(trainer, float(pl_module.last_loss)), refresh=False)
             self._bar.update()
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -72,7 +77,18 @@ class Progress(Callback):
             rate = (self.images - images) / seconds if seconds else 0.0
             shown = [key for key in ("train/loss", "val/loss", self.monitor) if key in trainer.callback_metrics]
             figures = "  ".join(f"{key} {float(trainer.callback_metrics[key]):.4f}" for key in dict.fromkeys(shown))
-            print(f"{_epoch(trainer)}  {figures}  {rate:,.0f} images/s  {self._left(trainer)}", file=sys.stderr, flush=True)
+            print(
+                f"{_epoch(trainer)}  {figures}  {rate:,.0f} images/s  {self._left(trainer)}",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def _figures(self, trainer: Trainer, loss: float) -> str:
+        seconds = time.monotonic() - self._epoch_start[1] - self._validation
+        rate = (self.images - self._epoch_start[0]) / seconds
+        known = trainer.callback_metrics.get(self.monitor)
+        metric = "" if known is None else f", {self.monitor} {float(known):.3f}"
+        return f"loss {loss:.3f}{metric}, {rate:,.0f} images/s"
 
     def _left(self, trainer: Trainer) -> str:
         if not trainer.max_epochs or trainer.max_epochs < 0:

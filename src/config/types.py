@@ -57,9 +57,11 @@ BOOL = Type("bool")
 
 
 def union(*types: Type) -> Type:
-    """Return the type that admits what any of `types` admits, flattened, each alternative once."""
+    """Return the type that admits what any of `types` admits: flattened, Literals joined, each alternative once."""
     flat = [part for kind in types for part in (kind.parts if kind.kind == "union" else (kind,))]
-    alternatives = tuple(dict.fromkeys(flat))
-    if ANY in alternatives:
+    if ANY in flat:
         return ANY
+    literals = tuple(value for part in flat if part.kind == "literal" for value in part.values)
+    joined = Type("literal", values=literals)
+    alternatives = tuple(dict.fromkeys(joined if part.kind == "literal" else part for part in flat))
     return alternatives[0] if len(alternatives) == 1 else Type("union", alternatives)

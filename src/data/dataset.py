@@ -26,7 +26,9 @@ class BatchDataset(Dataset[dict[str, Any]]):
     `image` is uint8 (B, C, H, W), a view of memory laid out channels last; targets are stacked, ragged ones are lists.
     """
 
-    def __init__(self, source: Source, indices: NDArray[np.int64], transform: Transform, targets: Sequence[str]) -> None:
+    def __init__(
+        self, source: Source, indices: NDArray[np.int64], transform: Transform, targets: Sequence[str]
+    ) -> None:
         self.source, self.indices, self.transform, self.targets = source, indices, transform, tuple(targets)
 
     def __len__(self) -> int:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import logging
 import os
-import shutil
-import tarfile
 import time
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +16,7 @@ import requests
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from src.data.unpack import cannot_write, unpack
 from src.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -36,7 +32,7 @@ _TRY_AGAIN_LATER = frozenset({408, 425, 429})
 
 @dataclass(frozen=True)
 class Remote:
-    """A published file: its addresses, the first that answers is taken, and "md5:..." or "sha256:..." of its content."""
+    """A published file: addresses of which the first that delivers is taken, and its "md5:..." or "sha256:..."."""
 
     urls: tuple[str, ...]
     checksum: str
@@ -61,57 +57,14 @@ def fetch(remote: Remote, target: Path) -> None:
         if target.exists():
             return
         by_hand = archive.exists()
-        if by_hand:
-            _verify(archive, remote.checksum)
-        else:
+        if not by_hand:
             _download(remote, archive)
+        elif wrong := _mismatch(archive, remote.checksum):
+            raise UserError(f"{archive} is not what was published ({wrong}): delete it, and it is downloaded")
         if archive != target:
             unpack(archive, target)
             if not by_hand:
                 archive.unlink()
-
-
-def unpack(archive: Path, target: Path) -> None:
-    """Unpack `archive` beside `target`, and rename what it holds of the target's name to it.
-
-    Raises UserError where the archive is damaged, lacks that name, or has a path that leads out of it.
-    """
-    scratch = target.with_name(f".{target.name}.unpacking")
-    shutil.rmtree(scratch, ignore_errors=True)  # of a process that was killed
-    scratch.mkdir(parents=True)
-    try:
-        if tarfile.is_tarfile(archive):
-            _unpack_tar(archive, scratch)
-        elif zipfile.is_zipfile(archive):
-            _unpack_zip(archive, scratch)
-        else:
-            with gzip.open(archive) as packed, (scratch / target.name).open("wb") as file:
-                shutil.copyfileobj(packed, file)
-        if not (scratch / target.name).exists():
-            held = ", ".join(sorted(path.name for path in scratch.iterdir())[:5])
-            raise UserError(f"{archive} holds no {target.name}, only {held or 'nothing'}")
-        (scratch / target.name).replace(target)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise _cannot_write(target.parent, error) from error
-        raise UserError(f"{archive} cannot be unpacked ({error}): delete it, and it is fetched again") from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _unpack_tar(archive: Path, folder: Path) -> None:
-    with tarfile.open(archive) as tar:
-        members = tqdm(tar, desc=f"Unpacking {archive.name}", unit=" files", disable=None, leave=False)
-        tar.extractall(folder, members, filter="data")  # refuses links and paths that lead out
-
-
-def _unpack_zip(archive: Path, folder: Path) -> None:
-    with zipfile.ZipFile(archive) as packed:
-        for name in packed.namelist():
-            if not (folder / name).resolve().is_relative_to(folder.resolve()):
-                raise zipfile.BadZipFile(f"{name!r} would be unpacked outside of the destination")
-        for name in tqdm(packed.namelist(), desc=f"Unpacking {archive.name}", unit=" files", disable=None, leave=False):
-            packed.extract(name, folder)
 
 
 @contextmanager
@@ -126,7 +79,7 @@ def _alone(folder: Path, name: str) -> Iterator[None]:
             log.info("Waiting for another process that fetches %s", folder / name)
             lock.acquire()
     except OSError as error:
-        raise _cannot_write(folder, error) from error
+        raise cannot_write(folder, error) from error
     try:
         yield
     finally:
@@ -142,17 +95,17 @@ def _download(remote: Remote, target: Path) -> None:
             log.info("Downloading %s to %s", url, target.parent)
             try:
                 _receive(url, part)
-                _verify(part, remote.checksum)
-                part.replace(target)
-                return
+                wrong = _mismatch(part, remote.checksum)
+                if wrong is None:
+                    part.replace(target)
+                    return
+                part.unlink()
+                reasons.append(f"  {url}: not what was published ({wrong})")
             except requests.RequestException as error:
                 reasons.append(f"  {url}: {_reason(error)}")
                 break
             except OSError as error:
-                raise _cannot_write(target.parent, error) from error
-            except UserError as error:
-                part.unlink()
-                reasons.append(f"  {url}: {error}")
+                raise cannot_write(target.parent, error) from error
     algorithm, _, value = remote.checksum.partition(":")
     raise UserError(
         f"{remote.name} cannot be downloaded:\n"
@@ -206,12 +159,12 @@ def _receive_some(url: str, part: Path) -> None:
             os.fsync(file.fileno())
 
 
-def _verify(file: Path, checksum: str) -> None:
+def _mismatch(file: Path, checksum: str) -> str | None:
+    """Return how the content differs from what `checksum` promises, or None."""
     algorithm, _, expected = checksum.partition(":")
     with file.open("rb") as content:
         found = hashlib.file_digest(content, algorithm).hexdigest()
-    if found != expected:
-        raise UserError(f"{file} has the {algorithm} {found}, not {expected} as published: delete it and try again")
+    return None if found == expected else f"{algorithm} {found} instead of {expected}"
 
 
 def _size(path: Path) -> int:
@@ -231,7 +184,3 @@ def _reason(error: requests.RequestException) -> str:
         host = urlsplit(error.request.url).hostname if error.request is not None else "the server"
         return f"no connection to {host!r}"
     return str(error)
-
-
-def _cannot_write(folder: Path, error: OSError) -> UserError:
-    return UserError(f"data.root: cannot write to {folder} ({error.strerror or error})")

@@ -69,6 +69,7 @@ def inspect(source: Source, indices: Indices, cache_dir: str | Path) -> Inspecti
     names = {index: path[len(root) :].lstrip(os.sep) for index, path in paths.items()}
     facts = _facts_of(root, sorted(set(names.values())), source.channels, Path(cache_dir)) if names else {}
     labels = source.labels()
+    annotation = source.annotation if isinstance(source, WithAnnotation) else _no_annotation
     lines, unreadable = [], []
     for index in numbers:
         name = names.get(index)
@@ -78,10 +79,13 @@ def inspect(source: Source, indices: Indices, cache_dir: str | Path) -> Inspecti
             _, _, content, reason = facts[name]
             if reason is not None:
                 unreadable.append(BadSample(index, paths[index], reason))
-        annotation = source.annotation(index).hex() if isinstance(source, WithAnnotation) else ""
-        lines.append([name.replace(os.sep, "/"), content, int(labels[index]), annotation])
+        lines.append([name.replace(os.sep, "/"), content, int(labels[index]), annotation(index).hex()])
     digest = _hash(json.dumps([list(source.classes), sorted(lines)]).encode())
     return Inspection(digest, tuple(unreadable))
+
+
+def _no_annotation(_: int) -> bytes:
+    return b""
 
 
 def _hash(data: bytes) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
@@ -139,7 +139,8 @@ class ImageData(LightningDataModule):
         self.left_out = found.unreadable
         self.splits = {name: indices[~np.isin(indices, bad)] for name, indices in splits.items()}
         if not len(self.splits["train"]):
-            raise UserError(f"data.root={self.root}: no readable training image is left; the first bad file is {found.unreadable[0].path}")
+            first = found.unreadable[0].path
+            raise UserError(f"data.root={self.root}: no readable training image is left; the first bad file is {first}")
         return found.digest
 
     def _as_trained_on(self, spec: DataSpec, digest: str) -> DataSpec:
@@ -196,7 +197,8 @@ class ImageData(LightningDataModule):
         """Return augmented batches from where the run stands, an equal part for each process."""
         dataset = self.dataset("train", augmented=True)
         rank, world = self._process()
-        fixed = self.trainer is not None and self.trainer.overfit_batches > 0
+        trainer: Any = self.trainer
+        fixed = trainer is not None and trainer.overfit_batches > 0
         batches = TrainBatches(len(dataset), self.batch_size, self.seed, rank=rank, num_replicas=world, fixed=fixed)
         batches.seek(*self._position)
         return self._loader(dataset, batches)
@@ -251,7 +253,8 @@ class ImageData(LightningDataModule):
         if self.trainer is None:
             return {}
         loop = self.trainer.fit_loop
-        epochs, batches = loop.epoch_progress.current, loop.epoch_loop.batch_progress.current
+        epochs: Any = loop.epoch_progress.current
+        batches: Any = loop.epoch_loop.batch_progress.current
         between_epochs = epochs.processed == epochs.ready
         return {"epoch": epochs.processed, "batch": 0 if between_epochs else batches.processed}
 
@@ -303,7 +306,9 @@ def unreadable_message(bad: Sequence[BadSample], shown: int = 20) -> str:
     if len(bad) > shown:
         lines.append(f"  and {len(bad) - shown} more")
     count = "1 sample cannot" if len(bad) == 1 else f"{len(bad)} samples cannot"
-    return "\n".join([f"{count} be read:", *lines, "Mend or remove them, or type data.on_bad_sample=skip to leave them out."])
+    return "\n".join(
+        [f"{count} be read:", *lines, "Mend or remove them, or type data.on_bad_sample=skip to leave them out."]
+    )
 
 
 def _quiet_worker(worker: int) -> None:
@@ -312,5 +317,3 @@ def _quiet_worker(worker: int) -> None:
 
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
-
-

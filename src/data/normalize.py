@@ -51,6 +51,8 @@ def fixed_statistics(
         return None
     if normalization == "none":
         return (0.0,) * channels, (1.0,) * channels
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     if normalization == "imagenet":
         mean, std = IMAGENET_MEAN, IMAGENET_STD
     elif isinstance(normalization, Mapping) and set(normalization) == {"mean", "std"}:

@@ -60,7 +60,11 @@ class TrainBatches(Sampler[Batch]):
         whole = self.batch_size * self.num_replicas
         return iter(
             [
-                Batch(epoch, number, np.array_split(order[number * whole : (number + 1) * whole], self.num_replicas)[self.rank])
+                Batch(
+                    epoch,
+                    number,
+                    np.array_split(order[number * whole : (number + 1) * whole], self.num_replicas)[self.rank],
+                )
                 for number in range(self.start, len(self))
             ]
         )

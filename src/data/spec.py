@@ -41,9 +41,12 @@ class DataSpec:
     def load(cls, path: Path) -> DataSpec:
         """Read a `data.json`. Raises UserError where it is missing or not one of ours."""
         try:
-            values = json.loads(path.read_text())
-            return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+            values: dict[str, Any] = json.loads(path.read_text())
+            fixed: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+            return cls(**fixed)
         except FileNotFoundError as error:
-            raise UserError(f"{path} is missing: the run stopped before it had read its data; train it first") from error
+            raise UserError(
+                f"{path} is missing: the run stopped before it had read its data; train it first"
+            ) from error
         except (ValueError, TypeError) as error:
             raise UserError(f"{path} cannot be read ({error}): it was not written by this version") from error

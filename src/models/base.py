@@ -1,4 +1,4 @@
-"""What the LightningModules of all learning problems share: optimizer, schedule, seeds and the bookkeeping of metrics."""
+"""What the LightningModules of all learning problems share: optimizer, schedule, seeds, the bookkeeping of metrics."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 import torch
 from pytorch_lightning import LightningModule
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
@@ -44,7 +45,7 @@ class ImageModule(LightningModule):
         network: nn.Module,
         spec: DataSpec,
         optimizer: Callable[..., Optimizer],
-        scheduler: Callable[..., LRScheduler] | None,
+        scheduler: Callable[..., LRScheduler],
         seed: int,
         decay_norm_and_bias: bool,
         channels_last: bool,
@@ -62,8 +63,12 @@ class ImageModule(LightningModule):
         self.monitor, self.monitor_mode = monitor, monitor_mode
         self._optimizer, self._scheduler = optimizer, scheduler
         metrics = self.configure_metrics()
-        self.metrics = nn.ModuleDict({f"{split}_metrics": metrics.clone(prefix=f"{split}/") for split in ("train", "val", "test")})
+        self.metrics = nn.ModuleDict(
+            {f"{split}_metrics": metrics.clone(prefix=f"{split}/") for split in ("train", "val", "test")}
+        )
         self._restored_metrics: dict[str, Any] = {}
+        self.last_loss = torch.zeros(())
+        """Of the last training batch, on the device."""
         self.outputs: list[dict[str, Tensor]] = []
         """What `evaluation_outputs` kept of the last evaluated split, batch by batch, on the CPU."""
 
@@ -83,6 +88,10 @@ class ImageModule(LightningModule):
 
     def evaluation_outputs(self, outputs: Any, batch: Batch) -> dict[str, Tensor]:
         """Return what a report and `evaluate` need of a batch: tensors with the samples first."""
+        raise NotImplementedError
+
+    def predictions(self, images: Tensor) -> list[dict[str, str | float]]:
+        """Return what `predict` writes of each of the normalised images (B, C, H, W): values by column."""
         raise NotImplementedError
 
     def report_sections(self, data: ImageData, split: str) -> list[Section]:
@@ -115,10 +124,11 @@ class ImageModule(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss; metrics accumulate on the device, and nothing waits for it between logging intervals."""
         loss, outputs = self.compute_loss(batch)
-        self.update_metrics(self.split_metrics("train"), outputs, batch, loss.detach())
-        if (self.trainer.global_step + 1) % self.trainer.log_every_n_steps == 0:
+        self.last_loss = loss.detach()
+        self.update_metrics(self.split_metrics("train"), outputs, batch, self.last_loss)
+        if is_logged(self.trainer, self.trainer.global_step + 1):
             size = len(batch["image"])
-            self.log("train/loss_step", loss.detach(), on_step=True, on_epoch=False, batch_size=size)
+            self.log("train/loss_step", self.last_loss, on_step=True, on_epoch=False, batch_size=size)
             self.log("lr", self.learning_rate(), on_step=True, on_epoch=False, batch_size=size)
         return loss
 
@@ -138,7 +148,9 @@ class ImageModule(LightningModule):
         loss, outputs = self.compute_loss(batch)
         self.update_metrics(self.split_metrics(split), outputs, batch, loss)
         kept = self.evaluation_outputs(outputs, batch)
-        self.outputs.append({key: value.detach().cpu() for key, value in kept.items()} | {"index": batch["index"].cpu()})
+        self.outputs.append(
+            {key: value.detach().cpu() for key, value in kept.items()} | {"index": batch["index"].cpu()}
+        )
 
     def on_validation_epoch_start(self) -> None:
         """Forget the outputs of the split evaluated before."""
@@ -178,11 +190,9 @@ class ImageModule(LightningModule):
 
     # Optimizer
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return the optimizer over two groups of parameters, and its schedule."""
         optimizer = self._optimizer(parameter_groups(self.named_parameters(), decay_all=self.decay_norm_and_bias))
-        if self._scheduler is None:
-            return {"optimizer": optimizer}
         total = int(self.trainer.estimated_stepping_batches)
         epochs = max(1, self.trainer.max_epochs or 1)
         scheduler = self._scheduler(optimizer=optimizer, total_steps=total, steps_per_epoch=max(1, total // epochs))
@@ -203,7 +213,7 @@ class ImageModule(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the training metrics gathered so far: inside an epoch they are half counted."""
         checkpoint["train_metrics"] = {
-            name: {key: value.detach().clone() for key, value in metric.metric_state.items()}
+            name: {key: torch.as_tensor(value).detach().clone() for key, value in metric.metric_state.items()}
             for name, metric in self.split_metrics("train").items(keep_base=True, copy_state=False)
         }
 
@@ -219,6 +229,12 @@ class ImageModule(LightningModule):
                 setattr(metrics[name], key, value.to(self.device))
             metrics[name]._update_count += 1
         self._restored_metrics = {}
+
+
+def is_logged(trainer: Any, step: int) -> bool:
+    """Return whether the figures of optimizer step `step`, counted from 1, are logged (`trainer.log_every_n_steps`)."""
+    every: int = trainer.log_every_n_steps
+    return every > 0 and step % every == 0
 
 
 def parameter_groups(parameters: Iterable[tuple[str, nn.Parameter]], *, decay_all: bool) -> list[Mapping[str, Any]]:

@@ -79,29 +79,37 @@ class Classifier(ImageModule):
             return torch.logit((logits.sigmoid() + mirrored.sigmoid()) / 2)
         return torch.logaddexp(logits.log_softmax(-1), mirrored.log_softmax(-1)) - torch.tensor(2.0).log()
 
-    def predict_probabilities(self, images: Tensor) -> Tensor:
-        """Return the probabilities (B, K) of normalised images (B, C, H, W)."""
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Return the probabilities (B, K) of logits (B, K), in full precision."""
+        return logits.float().sigmoid() if self.spec.multilabel else logits.float().softmax(-1)
+
+    def predictions(self, images: Tensor) -> list[dict[str, str | float]]:
+        """Return class, its probability and that of every class; several classes are joined by `|`."""
         logits: Tensor = self(images)
         if self.test_time_flip:
             logits = self._with_mirror_image(logits, images)
-        return logits.float().sigmoid() if self.spec.multilabel else logits.float().softmax(-1)
+        return [self._columns(row) for row in self.probabilities(logits).tolist()]
+
+    def _columns(self, probabilities: list[float]) -> dict[str, str | float]:
+        best = max(range(len(probabilities)), key=probabilities.__getitem__)
+        each = dict(zip(self.spec.classes, probabilities, strict=True))
+        found = [name for name, p in each.items() if p > 0.5] if self.spec.multilabel else [self.spec.classes[best]]
+        columns: dict[str, str | float] = {"class": "|".join(found), "probability": round(probabilities[best], 6)}
+        return columns | {f"p({name})": round(p, 6) for name, p in each.items()}
 
     def update_metrics(self, metrics: MetricCollection, outputs: Tensor, batch: Batch, loss: Tensor) -> None:
         """Feed logits and labels; a mixed batch counts as the label with the larger share."""
         label = batch["label"]
+        scores = outputs.detach().float()
         if self.spec.multilabel:
-            hard = (label > 0.5).long()
+            scores, hard = scores.sigmoid(), (label > 0.5).long()
         else:
             hard = label.argmax(-1) if label.ndim == 2 else label
-        scores = outputs.detach().float()
-        scores = scores.sigmoid() if self.spec.multilabel else scores
         metrics.update(preds=scores, target=hard, loss=loss, size=len(label))
 
     def evaluation_outputs(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Return `probabilities` (B, K) and `label`."""
-        scores = outputs.float()
-        probabilities = scores.sigmoid() if self.spec.multilabel else scores.softmax(-1)
-        return {"probabilities": probabilities, "label": batch["label"]}
+        return {"probabilities": self.probabilities(outputs), "label": batch["label"]}
 
     def report_sections(self, data: ImageData, split: str) -> list[Section]:
         """Return the confusion matrix, the table of classes and the worst mistakes."""

@@ -58,7 +58,9 @@ def one_cycle(
     up = warmup_share * total_steps
 
     def ratio(step: int) -> float:
-        start, progress = (initial_ratio, step / up) if step < up else (final_ratio, (total_steps - step) / (total_steps - up))
+        start, progress = (
+            (initial_ratio, step / up) if step < up else (final_ratio, (total_steps - step) / (total_steps - up))
+        )
         return start + (1 - start) * (1 - math.cos(math.pi * min(1.0, max(0.0, progress)))) / 2
 
     return PerStep(optimizer, ratio)
@@ -99,5 +101,3 @@ def plateau(
     """Multiply by `factor` when the monitored metric has not improved for `patience` epochs."""
     del total_steps, steps_per_epoch
     return ReduceLROnPlateau(optimizer, mode=mode, factor=factor, patience=patience)
-
-

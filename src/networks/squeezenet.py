@@ -6,25 +6,29 @@ is the authors' later one, with a fraction of the arithmetic for the same accura
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from annotated_types import Ge, Lt
+from annotated_types import Ge, Le, Lt
 from torch import nn
 
+from src.errors import UserError
 from src.networks.input_layer import fit_input
 from src.networks.published import finished, published_urls
 
 
 def squeezenet(
     *,
-    version: Literal["1.0", "1.1"],
+    version: Annotated[float, Ge(1), Le(1.1)],
     dropout: Annotated[float, Ge(0), Lt(1)],
     weights: str | None,
     num_classes: Annotated[int, Ge(1)],
     in_channels: Annotated[int, Ge(1)],
     image_size: Annotated[int, Ge(1)],
 ) -> nn.Module:
-    """Build SqueezeNet. It has no dense layer: its head is a convolution, averaged over the image."""
+    """Build SqueezeNet. It has no dense layer: its head is a convolution, averaged over the image.
+
+    Raises UserError for a version that there is not.
+    """
     from torchvision.models import get_model
 
     name = published_name(version=version)
@@ -33,9 +37,11 @@ def squeezenet(
     return finished(network, in_channels, image_size, weights, published_urls(name))
 
 
-def published_name(*, version: str, **_: Any) -> str:
+def published_name(*, version: float, **_: Any) -> str:
     """Return torchvision's name."""
-    return f"squeezenet{version.replace('.', '_')}"
+    if version not in (1.0, 1.1):
+        raise UserError(f"network.version={version}: SqueezeNet has versions 1.0 and 1.1")
+    return "squeezenet1_0" if version == 1.0 else "squeezenet1_1"
 
 
 def _init(conv: nn.Conv2d) -> None:

@@ -86,7 +86,8 @@ def _made_for_one_size(name: str) -> bool:
     """Whether timm must be told the image size, as for most transformers."""
     import timm
 
-    return bool(timm.get_pretrained_cfg(name).fixed_input_size)
+    config = timm.get_pretrained_cfg(name)
+    return config is not None and bool(config.fixed_input_size)
 
 
 def _checked(options: Mapping[str, Any]) -> dict[str, Any]:

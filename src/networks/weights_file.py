@@ -50,19 +50,19 @@ def read_state(path: Path) -> dict[str, Tensor]:
     the usual wrappings of others: `state_dict`, `model`, and `module.` before every name. Raises UserError where the
     file is damaged or holds more than tensors.
     """
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
         if path.suffix == ".safetensors":
-            return dict(load_file(path))
-        stored = torch.load(path, map_location="cpu", weights_only=True)
+            stored: Any = load_file(path)
+        else:
+            stored = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise UserError(
             f"{path} is damaged, or holds Python objects besides tensors, which are not loaded because that can run "
             "anybody's code. Where you trust it: torch.save(network.state_dict(), FILE) in the program that wrote it"
         ) from error
-    except (SafetensorError, RuntimeError, EOFError, ValueError, OSError) as error:
+    except Exception as error:  # what a reader raises on other bytes is anything from KeyError to struct.error
         raise UserError(f"{path} cannot be read as weights: {_first_line(error)}") from error
     return _bare_names(stored, path)
 
@@ -96,7 +96,7 @@ def _bare_names(stored: Any, path: Path) -> dict[str, Tensor]:
     others = [str(key) for key, value in stored.items() if not isinstance(value, Tensor)]
     if others:
         raise UserError(f"{path} holds no weights: {listed(others)} are no tensors")
-    return dict(stored)
+    return {str(key): value for key, value in stored.items()}
 
 
 def _first_line(error: Exception) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from markupsafe import Markup
@@ -86,7 +86,7 @@ def line_chart(
 
 def _drawable(series: Series, log_y: bool) -> Series:
     y = [y if math.isfinite(y) and (y > 0 or not log_y) else math.nan for y in series.y]
-    return Series(series.label, series.x, y, series.tone, series.faint)
+    return replace(series, y=y)
 
 
 def _round_step(extent: float, count: int) -> float:
@@ -150,6 +150,8 @@ def _hovers(
 ) -> Iterator[dict[str, object]]:
     """A band of the plot for each x: what it is called, the values there, and where their dots are."""
     xs = sorted({x for one in series for x, y in zip(one.x, one.y, strict=True) if math.isfinite(y)})
+    if not xs:
+        return
     xs = xs[:: -math.ceil(len(xs) / MAX_HOVERS)][::-1]
     middles = [x_axis(x) for x in xs]
     edges = [LEFT, *((a + b) / 2 for a, b in itertools.pairwise(middles)), RIGHT]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from markupsafe import Markup
@@ -68,7 +68,10 @@ def _series(column: str, points: list[tuple[float, float]], tone: int) -> Series
 
 
 def _chart(group: str, series: list[Series], epoch_at: dict[float, int]) -> Markup:
+    """Draw one metric; what is known per step alone is no background."""
     ticks = _epoch_ticks(epoch_at)
+    if all(one.faint for one in series):
+        series = [replace(one, faint=False) for one in series]
     return line_chart(
         _TITLES.get(group, group.replace("_", " ").capitalize()),
         series,

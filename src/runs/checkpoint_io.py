@@ -22,7 +22,9 @@ class AtomicCheckpointIO(CheckpointIO):
         with atomic(Path(path)) as file:
             torch.save(checkpoint, file)
 
-    def load_checkpoint(self, path: _PATH, map_location: Any | None = None, **options: Any) -> dict[str, Any]:
+    def load_checkpoint(
+        self, path: _PATH, map_location: Any | None = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
         """Read a checkpoint of tensors and plain containers."""
         return load_checkpoint(Path(path))
 

@@ -81,7 +81,7 @@ def new_run(run_dir: str | None, runs_dir: str, name: str, overrides: Sequence[s
         path = Path(run_dir)
         if (path / "compose.yaml").exists():
             raise UserError(
-                f"run_dir={run_dir} holds a run already; type resume={run_dir} to continue it, or name another directory"
+                f"run_dir={run_dir} holds a run already; type resume={run_dir} to continue it, or name another"
             )
         _make(path)
         return RunDirectory(path.resolve())

@@ -14,14 +14,17 @@ from src.runs.directory import RunDirectory
 from src.runs.training import build_model, build_trainer, load_weights, open_data
 
 
-def evaluate(config: dict[str, Any], run: RunDirectory, *, split: str, checkpoint: str, output: str | None) -> tuple[dict[str, float], Path]:
+def evaluate(
+    config: dict[str, Any], run: RunDirectory, *, split: str, checkpoint: str, output: str | None
+) -> tuple[dict[str, float], Path]:
     """Measure the weights of a checkpoint on a split; returns the figures and the file that they were written to.
 
     Nothing else in the run directory is touched. Raises UserError where the data have other classes than the run.
     """
     model, data, spec = restore(config, run, checkpoint)
     if not len(data.splits[split]):
-        raise UserError(f"split={split} is empty here; the splits are {', '.join(f'{k} ({len(v)})' for k, v in data.splits.items())}")
+        sizes = ", ".join(f"{name} ({len(indices)})" for name, indices in data.splits.items())
+        raise UserError(f"split={split} is empty here; the splits are {sizes}")
     data.measured_split = split
     trainer = build_trainer(config, run, [], [])
     trainer.test(model, datamodule=data, verbose=False)
@@ -29,7 +32,11 @@ def evaluate(config: dict[str, Any], run: RunDirectory, *, split: str, checkpoin
     figures = {f"{split}/{key.removeprefix('test/')}": value for key, value in sorted(found.items())}
     path = Path(output) if output else run.path / f"evaluation-{split}.json"
     if trainer.is_global_zero:
-        write_json(path, {"split": split, "checkpoint": checkpoint, "samples": len(data.splits[split]), "data_digest": spec.digest} | figures)
+        write_json(
+            path,
+            {"split": split, "checkpoint": checkpoint, "samples": len(data.splits[split]), "data_digest": spec.digest}
+            | figures,
+        )
     return figures, path
 
 

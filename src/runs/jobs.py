@@ -58,7 +58,9 @@ def run_jobs(jobs: Sequence[Job]) -> list[int]:
         run_dir = folder / job.name
         shown = " ".join(override.lstrip("+") for override in job.overrides)
         print(f"job {number}/{len(jobs)}: {shown}", file=sys.stderr, flush=True)
-        codes.append(0 if status_of(run_dir) == "finished" else subprocess.run(job_command(job, run_dir), check=False).returncode)
+        codes.append(
+            0 if status_of(run_dir) == "finished" else subprocess.run(job_command(job, run_dir), check=False).returncode
+        )
     failed = [job for job, code in zip(jobs, codes, strict=True) if code]
     print(folder)
     if failed:

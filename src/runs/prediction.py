@@ -32,9 +32,17 @@ Row = dict[str, str | float]
 
 
 def predict(
-    config: dict[str, Any], run: RunDirectory, *, source: str, output: str, checkpoint: str, batch_size: int, num_workers: int, device: str
+    config: dict[str, Any],
+    run: RunDirectory,
+    *,
+    source: str,
+    output: str,
+    checkpoint: str,
+    batch_size: int,
+    num_workers: int,
+    device: str,
 ) -> tuple[list[Row], Path]:
-    """Write a row per image: file, class, its probability, and the probability of every class.
+    """Write a row per image: its path and what the model has to say of it.
 
     Files that cannot be read are named on standard error and left out. Raises UserError where `source` matches no
     image, none can be read, or `output` is neither .csv nor .json.
@@ -50,8 +58,8 @@ def predict(
     for positions, batch in _batches(images, batch_size, num_workers):
         with torch.inference_mode():
             normalized = normalize(batch.to(model.device), spec.mean, spec.std)
-            probabilities = model.predict_probabilities(normalized).cpu().numpy()
-        rows += [_row(files[i], spec, p) for i, p in zip(positions, probabilities, strict=True)]
+            found = model.predictions(normalized)
+        rows += [{"path": str(files[i])} | columns for i, columns in zip(positions, found, strict=True)]
     if not rows:
         raise UserError(f"input={source}: none of {len(files)} files can be read")
     write_text(path, _as_csv(rows) if path.suffix == ".csv" else json.dumps(rows, indent=2) + "\n")
@@ -62,11 +70,14 @@ def image_files(source: str) -> list[Path]:
     """Return the images that a file, a folder (with all below it) or a glob names, sorted. Raises UserError if none."""
     path = Path(source)
     if path.is_dir():
-        found = [file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".")]
+        found = [
+            file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".")
+        ]
     elif path.exists():
         found = [path]
     else:
-        found = [file for file in map(Path, glob.glob(source, recursive=True)) if file.is_file()]
+        matches = glob.glob(source, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+        found = [file for file in map(Path, matches) if file.is_file()]
     if not found:
         what = f"no image in the folder {source}" if path.is_dir() else f"no file {source}"
         raise UserError(f"input={source}: {what}; images end in {', '.join(sorted(IMAGE_SUFFIXES))}")
@@ -104,7 +115,9 @@ def _batches(images: _Images, batch_size: int, num_workers: int) -> Iterator[tup
     """Yield the positions and uint8 tensors (B, C, H, W) of readable images, whole batches but for the last."""
     positions: list[int] = []
     stack: list[NDArray[np.uint8]] = []
-    for position, image in enumerate(DataLoader(images, batch_size=None, num_workers=num_workers, collate_fn=_as_it_is)):
+    for position, image in enumerate(
+        DataLoader(images, batch_size=None, num_workers=num_workers, collate_fn=_as_it_is)
+    ):
         if isinstance(image, str):
             log.warning("left out: %s: %s", images.files[position], image)
             continue
@@ -119,16 +132,6 @@ def _batches(images: _Images, batch_size: int, num_workers: int) -> Iterator[tup
 
 def _as_it_is(image: Any) -> Any:
     return image
-
-
-def _row(file: Path, spec: DataSpec, probabilities: NDArray[np.float32]) -> Row:
-    best = int(probabilities.argmax())
-    found = [name for name, p in zip(spec.classes, probabilities, strict=True) if p >= 0.5]
-    name = "|".join(found) if spec.multilabel else spec.classes[best]
-    each = {name: round(float(p), 6) for name, p in zip(spec.classes, probabilities, strict=True)}
-    return {"path": str(file), "class": name, "probability": round(float(probabilities[best]), 6)} | {
-        f"p({name})": p for name, p in each.items()
-    }
 
 
 def _as_csv(rows: Sequence[Row]) -> str:

@@ -18,9 +18,9 @@ from typing import Any
 from src.files import write_json
 
 PACKAGES = (
-    "torch", "torchvision", "pytorch-lightning", "hydra-core", "torchmetrics", "albumentations", "opencv-python-headless",
-    "numpy", "timm", "wandb",
-)  # fmt: skip
+    *("torch", "torchvision", "pytorch-lightning", "hydra-core", "torchmetrics", "albumentations", "numpy", "timm"),
+    *("opencv-python-headless", "wandb"),
+)
 
 
 class Record:
@@ -34,7 +34,7 @@ class Record:
         """Start the record of a run, or go on with it where it is continued, keeping when it was first started."""
         earlier = json.loads(path.read_text()) if path.exists() else {}
         record = cls(path, earlier)
-        history = earlier.get("continued", []) + [_now()] if earlier else []
+        history = [*earlier.get("continued", []), _now()] if earlier else []
         record.update(
             status="running",
             reason=None,

@@ -57,8 +57,8 @@ def continue_run(path: str, overrides: tuple[str, ...], composed: Composed) -> N
     refused = [override for override in overrides if not may_change(override)]
     if refused:
         raise UserError(
-            f"resume={path} continues that run with its own configuration; {', '.join(refused)} would change its result. "
-            f"What may change: {', '.join(MAY_CHANGE)}. Leave resume= away to start a new run."
+            f"resume={path} continues that run with its own configuration; {', '.join(refused)} would change its "
+            f"result. What may change: {', '.join(MAY_CHANGE)}. Leave resume= away to start a new run."
         )
     if not is_main_process():
         _train(saved.plain(composed.config), run, resume=True)
@@ -101,12 +101,13 @@ def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
 
     from src.callbacks.checkpoint import Interrupted
     from src.runs.record import Record
+    from src.runs.results import write_report
     from src.runs.training import train
 
     torch.set_num_threads(config["threads"])
     record = Record.begin(run.record, seed=config["seed"], threads=config["threads"], wandb_id=_wandb_id(run))
     try:
-        figures = train(config, run, record, resume=resume)
+        outcome = train(config, run, record, resume=resume)
     except Interrupted as interruption:
         record.end("interrupted", str(interruption))
         print(f"Saved. Continue with: python -m src.train resume={_shown(run.path)}", file=sys.stderr)
@@ -116,7 +117,8 @@ def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
         raise
     record.end("finished")
     if is_main_process():
-        print_figures(figures)
+        write_report(run, outcome.model, outcome.data, outcome.split)
+        print_figures(outcome.figures)
         print(_shown(run.path))
 
 
@@ -161,7 +163,7 @@ def log_to(path: Path) -> None:
     root.handlers = [file, terminal]
     root.setLevel(logging.WARNING)
     logging.getLogger("src").setLevel(logging.INFO)
-    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "lightning.fabric"):
+    for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(True)
     for message in EXPECTED_WARNINGS:

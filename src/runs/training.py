@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +28,26 @@ from src.models.base import ImageModule
 from src.runs.checkpoint_io import AtomicCheckpointIO, load_checkpoint
 from src.runs.directory import RunDirectory
 from src.runs.record import Record
-from src.runs.results import write_report, write_weights
+from src.runs.results import write_weights
 
 log = logging.getLogger(__name__)
 
 Config = Mapping[str, Any]
 
 
-def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) -> dict[str, float]:
-    """Train, test the best weights and write what the run directory holds; returns the final figures.
+@dataclass(frozen=True)
+class Outcome:
+    """A finished training: its final figures, and what the report is made from."""
+
+    figures: dict[str, float]
+    model: ImageModule
+    data: ImageData
+    split: str
+    """The split that `model.outputs` show."""
+
+
+def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) -> Outcome:
+    """Train, test the best weights, and write figures and weights into the run directory.
 
     Continues from `last.ckpt` where `resume` and there is one. Raises Interrupted where asked to stop, after saving.
     """
@@ -45,24 +57,23 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
         record.update(data_digest=spec.digest, left_out=[f"{bad.path}: {bad.reason}" for bad in data.left_out])
     with record.phase("build"):
         model = build_model(config, spec)
-        progress, history = Progress(model.monitor), History()
-        trainer = build_trainer(config, run, [progress, history, *build_callbacks(config)], build_loggers(config, run, record))
+        history, progress = History(), Progress(model.monitor)
+        callbacks = [history, progress, *build_callbacks(config)]
+        trainer = build_trainer(config, run, callbacks, build_loggers(config, run, record))
     if trainer.is_global_zero:
         write_json(run.data, spec.as_json())
-    checkpoint = run.checkpoint("last") if resume else None
     with record.phase("fit"):
-        fit(trainer, model, data, checkpoint)
+        fit(trainer, model, data, run.checkpoint("last") if resume else None)
     record.update(images_per_second=round(progress.images_per_second, 1))
-    figures = best_figures(trainer, history)
+    figures, split = best_figures(callbacks, history), "val"
     if config["test"] and len(data.splits["test"]):
+        split = "test"
         with record.phase("test"):
-            figures |= measure(trainer, model, data, run, "test")
+            figures |= measure(trainer, model, data, run, split)
     if trainer.is_global_zero:
         write_json(run.metrics, dict(sorted(figures.items())))
         write_weights(run, model)
-        with record.phase("report"):
-            write_report(run, model, data, "test" if config["test"] else "val")
-    return figures
+    return Outcome(figures, model, data, split)
 
 
 def fit(trainer: Trainer, model: ImageModule, data: ImageData, checkpoint: Path | None) -> None:
@@ -100,7 +111,7 @@ def build_model(config: Config, spec: DataSpec) -> ImageModule:
         network=network,
         spec=spec,
         optimizer=partial(config["optimizer"]),
-        scheduler=partial(config["scheduler"]) if config["scheduler"] else None,
+        scheduler=partial(config["scheduler"]),
         seed=config["seed"],
     )
     return model
@@ -117,7 +128,11 @@ def build_loggers(config: Config, run: RunDirectory, record: Record) -> list[Log
     for name, section in config["logger"].items():
         supplied: dict[str, Any] = {"save_dir": str(run.path)}
         if name == "wandb":
-            supplied |= {"id": record.values["wandb_id"], "name": config["name"] or run.path.name, "tags": list(config["tags"])}
+            supplied |= {
+                "id": record.values["wandb_id"],
+                "name": config["name"] or run.path.name,
+                "tags": list(config["tags"]),
+            }
         loggers.append(build(section, **supplied))
     return loggers
 
@@ -125,7 +140,7 @@ def build_loggers(config: Config, run: RunDirectory, record: Record) -> list[Log
 def build_trainer(config: Config, run: RunDirectory, callbacks: list[Callback], loggers: list[Logger]) -> Trainer:
     """Return Lightning's Trainer, with our checkpoints, sampler and progress in place of its own."""
     section = dict(config["trainer"])
-    return build(
+    trainer: Trainer = build(
         section,
         callbacks=callbacks,
         logger=loggers or False,
@@ -136,11 +151,12 @@ def build_trainer(config: Config, run: RunDirectory, callbacks: list[Callback], 
         enable_model_summary=False,
         use_distributed_sampler=False,
     )
+    return trainer
 
 
-def best_figures(trainer: Trainer, history: History) -> dict[str, float]:
+def best_figures(callbacks: Sequence[Callback], history: History) -> dict[str, float]:
     """Return the figures of the weights that are kept: the best validation, or the last epoch."""
-    for callback in trainer.callbacks:
+    for callback in callbacks:
         if isinstance(callback, BestCheckpoint) and callback.metrics:
             rows = [row for row in history.rows if row["step"] == callback.step and "train/loss" in row]
             training = {key: value for row in rows for key, value in row.items() if key.startswith("train/")}

@@ -34,7 +34,9 @@ class WandbRun(WandbLogger):
         import wandb
 
         if mode == "online" and not has_key():
-            raise UserError("logger.wandb.mode=online, but there is no key: set WANDB_API_KEY, run `wandb login`, or type offline")
+            raise UserError(
+                "logger.wandb.mode=online, but there is no key: set WANDB_API_KEY, run `wandb login`, or type offline"
+            )
         chosen = os.environ.get("WANDB_MODE") or (mode if mode != "auto" else "online" if has_key() else "offline")
         lean = wandb.Settings(silent=True, console="off", x_disable_stats=True, disable_git=True, save_code=False)
         super().__init__(

@@ -6,9 +6,10 @@ import difflib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
+from annotated_types import Ge
 from numpy.typing import NDArray
 
 from src.data.decode import IMAGE_SUFFIXES, decode
@@ -36,7 +37,7 @@ class Folder(Source):
 
     targets: ClassVar[tuple[str, ...]] = ("label",)
 
-    def __init__(self, root: str, channels: int) -> None:
+    def __init__(self, root: str, channels: Annotated[int, Ge(1)]) -> None:
         self.root = Path(root).expanduser()
         self.channels = channels
         self._files: list[str] = []

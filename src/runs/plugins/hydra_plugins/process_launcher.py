@@ -6,7 +6,7 @@ here: Hydra 1.3 scans the dataclass below without its module.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn, JobStatus
@@ -35,13 +35,13 @@ class ProcessLauncher(Launcher):
         from src.runs.jobs import Job, run_jobs
 
         loader = self.hydra_context.config_loader
-        jobs = [Job(tuple(overrides), loader.load_sweep_config(self.config, list(overrides))) for overrides in job_overrides]
+        jobs = [
+            Job(tuple(overrides), loader.load_sweep_config(self.config, list(overrides))) for overrides in job_overrides
+        ]
         codes = run_jobs(jobs)
         return [self._result(job, code) for job, code in zip(jobs, codes, strict=True)]
 
     def _result(self, job: Any, code: int) -> JobReturn:
         status = JobStatus.COMPLETED if code == 0 else JobStatus.FAILED
-        value: Optional[BaseException] = None if code == 0 else RuntimeError(f"exit code {code}")
+        value: BaseException | None = None if code == 0 else RuntimeError(f"exit code {code}")
         return JobReturn(overrides=list(job.overrides), cfg=job.config, status=status, _return_value=value)
-
-

@@ -1,0 +1,108 @@
+"""Whether the parts of a configuration fit together: model and data, what was typed and what an experiment says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from src.config.composed import Composed
+from src.config.groups import Content, leaves, readable
+from src.config.problems import COMMAND_LINE, Problem, listing
+from src.config.signatures import NoSuchTarget, class_literal
+
+
+def problems(composed: Composed) -> list[Problem]:
+    """Return what does not fit together; each part by itself has been found right."""
+    return [*_model_and_data(composed), *_typed_and_experiment(composed)]
+
+
+def notes(composed: Composed) -> list[str]:
+    """Return what an experiment's file adds to sections whose choice was typed, for the user to see."""
+    found = []
+    for experiment, content in _experiments(composed):
+        for group in _typed_groups(composed) - {"model"}:
+            values = leaves({group: content.values.get(group, {})})
+            kept = [f"{key}={value}" for key, value in values.items() if key != group and not _is_typed(composed, key)]
+            if kept and content.choices.get(group) != composed.choices.get(group):
+                found.append(f"experiment={experiment} sets, also for {group}={composed.choices[group]}: {listing(kept)}")
+    return found
+
+
+def _model_and_data(composed: Composed) -> Iterator[Problem]:
+    model, data = (composed.config.get(name) for name in ("model", "data"))
+    source = data.get("source") if data else None
+    if not model or not source or composed.unsure & {"model", "data"}:
+        return
+    required, provided = _literal(model, "requires"), _literal(source, "targets")
+    if required is None or provided is None or set(required) <= set(provided):
+        return
+    lacking = [target for target in required if target not in provided]
+    names = [f"{group}={composed.choices.get(group) or '?'}" for group in ("model", "data")]
+    what = f"{names[0]} needs {listing(required)}; {names[1]} provides {listing(provided) or 'none of it'}"
+    suggestion = f"data with {listing(lacking)}: {listing(_data_with(required, composed)) or 'none yet'}"
+    typed = {override.key for override in composed.typed} & {"model", "data"}
+    where = COMMAND_LINE if typed else composed.origins.of("data.source._target_")[0]
+    yield Problem(where, " ".join(names), what, suggestion)
+
+
+def _literal(section: Any, name: str) -> tuple[str, ...] | None:
+    target = section.get("_target_")
+    try:
+        value = class_literal(target, name) if isinstance(target, str) else None
+    except NoSuchTarget:
+        return None
+    return value if isinstance(value, tuple) else None
+
+
+def _data_with(required: tuple[str, ...], composed: Composed) -> Iterator[str]:
+    """Yield the data sets that provide what a model requires."""
+    for choice in composed.groups.choices("data"):
+        source = composed.groups.content("data", choice).values.get("source")
+        provided = _literal(source, "targets") if isinstance(source, dict) else None
+        if provided is not None and set(required) <= set(provided):
+            yield choice
+
+
+def _typed_and_experiment(composed: Composed) -> Iterator[Problem]:
+    """Yield what an experiment's file would silently keep of its own in a section whose choice was typed."""
+    for experiment, content in _experiments(composed):
+        path = composed.groups.file(f"experiment/{experiment}")
+        where = readable(path) if path else COMMAND_LINE
+        for group in _typed_groups(composed):
+            if f"{group}._target_" in leaves(content.values):
+                what = f"experiment={experiment} sets it, although {group}={composed.choices[group]} was typed"
+                yield Problem(where, f"{group}._target_", what, f"leave out one of the two")
+        if "model" in _typed_groups(composed) and not _is_typed(composed, "network"):
+            yield from _kept_network(composed, experiment, content, where)
+
+
+def _kept_network(composed: Composed, experiment: str, content: Content, where: str) -> Iterator[Problem]:
+    """Yield where an experiment's network differs from that of the model that was typed."""
+    model = composed.choices["model"]
+    own = composed.groups.content("model", str(model)).choices.get("network")
+    chosen = content.choices.get("network")
+    if chosen is not None and own is not None and chosen != own:
+        what = f"experiment={experiment} also chooses network={chosen}, and model={model} comes with network={own}"
+        yield Problem(where, f"model={model}", what, "type network=... to say which")
+    values = leaves(composed.groups.content("network", str(own)).values) if own else {}
+    for key, value in leaves(content.values.get("network") or {}).items():
+        dotted = f"network.{key}"
+        if values.get(key, ...) != value and not _is_typed(composed, dotted):
+            what = f"experiment={experiment} sets {dotted}={value} for a network of its own, and model={model} was typed"
+            yield Problem(where, dotted, what, f"type {dotted}=... to say which")
+
+
+def _experiments(composed: Composed) -> Iterator[tuple[str, Content]]:
+    """Yield the experiments that were chosen, with what their files say."""
+    chosen = composed.choices.get("experiment")
+    for name in [chosen] if isinstance(chosen, str) else list(chosen or ()):
+        yield str(name), composed.groups.content("experiment", str(name))
+
+
+def _typed_groups(composed: Composed) -> set[str]:
+    groups = {override.key for override in composed.typed if override.is_choice(composed.groups)}
+    return groups - {"experiment", "debug"}
+
+
+def _is_typed(composed: Composed, key: str) -> bool:
+    return any(override.key == key for override in composed.typed)

@@ -1,0 +1,79 @@
+"""Which file, and which line of it, a dotted key came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import yaml
+
+from src.config.composition import Layer
+from src.config.groups import Loader, readable
+from src.config.overrides import Typed
+from src.config.problems import COMMAND_LINE
+
+
+class Origins:
+    """The places of the keys of one configuration: the command line, else the last of its files that has the key."""
+
+    def __init__(self, layers: Sequence[Layer], typed: Sequence[Typed], fallback: str) -> None:
+        self.layers, self.typed, self.fallback = layers, typed, fallback
+
+    def of(self, key: str) -> tuple[str, str]:
+        """Return where a key came from, and the key as it was written there."""
+        for override in reversed(self.typed):
+            if override.key == key:
+                return COMMAND_LINE, override.canonical
+            if key.startswith(f"{override.key}.") and _holds(override.values[0], key[len(override.key) + 1 :]):
+                return COMMAND_LINE, key
+        for layer in reversed(self.layers):
+            line = _line(layer, key)
+            if line is not None:
+                return f"{readable(layer.path)}:{line}", key
+        if any(override.key.startswith(f"{key}.") for override in self.typed):
+            return COMMAND_LINE, key
+        parent = key.rpartition(".")[0]
+        return (self.of(parent)[0], key) if parent else (self.fallback, key)
+
+    def chosen_by(self, group: str) -> str:
+        """Return where a section's choice lies: the file of the last layer that is a choice of the group."""
+        paths = [layer.path for layer in self.layers if layer.package == group]
+        return readable(paths[-1]) if paths else self.fallback
+
+    def files(self) -> Iterator[Path]:
+        """Yield the files that were merged, each once."""
+        yield from dict.fromkeys(layer.path for layer in self.layers)
+
+
+def _holds(value: object, dotted: str) -> bool:
+    """Return whether a value typed as a section has the dotted key in it."""
+    for part in dotted.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            return False
+        value = value[part]
+    return True
+
+
+def _line(layer: Layer, key: str) -> int | None:
+    """Return the line of a key in a file, None where it is not there."""
+    prefix = f"{layer.package}." if layer.package else ""
+    if not key.startswith(prefix):
+        return None
+    node, line = _root(layer.path), None
+    for part in key.removeprefix(prefix).split("."):
+        if not isinstance(node, yaml.MappingNode):
+            return None
+        pair = next((pair for pair in reversed(node.value) if pair[0].value == part), None)
+        if pair is None:
+            return None
+        line, node = pair[0].start_mark.line + 1, pair[1]
+    return line
+
+
+@lru_cache(maxsize=None)
+def _root(path: Path) -> yaml.Node | None:
+    try:
+        return yaml.compose(path.read_text(encoding="utf-8"), Loader)
+    except (OSError, ValueError, yaml.YAMLError):
+        return None

@@ -1,0 +1,187 @@
+"""What was typed behind a command: read one by one, told apart into choices and values, checked for what Hydra would
+only say about the first."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from src.config.groups import Groups
+from src.config.problems import COMMAND_LINE, Problem, did_you_mean, listing, nearest
+
+
+@dataclass(frozen=True)
+class Typed:
+    """One override. `values` are those of a sweep, else the one value; a choice's are its names."""
+
+    text: str
+    key: str
+    values: tuple[Any, ...]
+    sweep: bool = False
+    delete: bool = False
+    package: str | None = None
+    append: bool = False
+    """Whether the choice is of a group that no defaults list names, such as one of the user's own."""
+
+    @property
+    def canonical(self) -> str:
+        """The override without plus signs: nobody needs them here, so they say nothing."""
+        return self.text.lstrip("+")
+
+    def is_choice(self, groups: Groups) -> bool:
+        """Return whether the override chooses from a group, rather than give a value."""
+        return not self.delete and groups.is_group(self.key) and not isinstance(self.values[0], dict)
+
+    def hydra_form(self, groups: Groups) -> str:
+        """Return what to hand to Hydra: values are forced, so that unknown keys reach our own check."""
+        if self.delete or self.key.startswith(("hydra.", "hydra/")) or self.package is not None:
+            return self.text
+        if not self.is_choice(groups):
+            return f"++{self.canonical}"
+        return f"+{self.canonical}" if self.append else self.canonical
+
+
+def read(text: str) -> Typed | Problem:
+    """Return a typed override, or what is wrong with it."""
+    from hydra.errors import HydraException
+
+    try:
+        parsed = _parser().parse_override(text)
+        if parsed.is_sweep_override():
+            values = tuple(_sweep_values(parsed))
+        else:
+            values = (parsed.value(),)
+    except (HydraException, ValueError) as error:
+        return Problem(COMMAND_LINE, text, *_unreadable(text, error))
+    key = str(parsed.key_or_group)
+    return Typed(text, key, values, parsed.is_sweep_override(), parsed.is_delete(), parsed.package)
+
+
+@lru_cache(maxsize=1)
+def _parser() -> Any:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    return OverridesParser.create()
+
+
+def _sweep_values(parsed: Any) -> Iterator[Any]:
+    """Yield the values of a sweep over a list or a range; of an interval or a pattern, None."""
+    from hydra.core.override_parser.types import ChoiceSweep, RangeSweep
+
+    sweep = parsed.value()
+    if isinstance(sweep, ChoiceSweep | RangeSweep):
+        yield from map(_unquoted, parsed.sweep_iterator())
+    else:
+        yield None
+
+
+def _unquoted(value: Any) -> Any:
+    """Return a value without the marks that Hydra's parser keeps of its quotes."""
+    if isinstance(value, list):
+        return [_unquoted(item) for item in value]
+    if isinstance(value, dict):
+        return {_unquoted(key): _unquoted(item) for key, item in value.items()}
+    return getattr(value, "text", value)
+
+
+def _unreadable(text: str, error: Exception) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        return "has no value", f"type {key}=VALUE"
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    quoted = value.replace("'", "")
+    return f"cannot be read: {reason}", f"""text with special characters needs quotes: {key}="'{quoted}'\""""
+
+
+def split_overrides(overrides: Iterable[str], own_keys: Collection[str]) -> tuple[list[str], list[str]]:
+    """Return a command's own overrides and those that apply to the saved run it names."""
+    own: list[str] = []
+    for_the_run: list[str] = []
+    for text in overrides:
+        name = text.lstrip("+~").partition("=")[0].partition("@")[0]
+        is_own = name.replace("/", ".").partition(".")[0] in {*own_keys, "hydra"}
+        (own if is_own else for_the_run).append(text)
+    return own, for_the_run
+
+
+def problems_of_choices(typed: Sequence[Typed], groups: Groups, *, multirun: bool) -> list[Problem]:
+    """Return what is wrong with what was typed before anything is composed: unknown choices, sweeps without -m, and
+    keys given twice with different values, of which one would win silently."""
+    found: list[Problem] = []
+    for override in typed:
+        if override.sweep and not multirun:
+            hint = f"for a sweep add -m; a list is {override.key}=[...]"
+            found.append(Problem(COMMAND_LINE, override.text, "several values for one run", hint))
+        found += unknown_choices(override, groups)
+    given: dict[str, Typed] = {}
+    for override in typed:
+        earlier = given.setdefault(override.key, override)
+        if earlier.values != override.values:
+            what = f"given twice, also as {earlier.canonical}"
+            found.append(Problem(COMMAND_LINE, override.canonical, what, "keep one of them"))
+    return found
+
+
+def unknown_choices(override: Typed, groups: Groups) -> list[Problem]:
+    """Return a problem for each name that a group has no choice of."""
+    if not override.is_choice(groups) or override.key.startswith("hydra"):
+        return []
+    choices = groups.choices(override.key)
+    names = [name for value in override.values for name in (value if isinstance(value, list) else [value])]
+    return [
+        Problem(COMMAND_LINE, f"{override.key}={name}", *no_such_choice(override.key, str(name), choices))
+        for name in names
+        if name is not None and str(name) not in choices
+    ]
+
+
+def no_such_choice(group: str, name: str, choices: Sequence[str]) -> tuple[str, str]:
+    """Return what is wrong with an unknown choice, and the nearest ones: files may lie in folders too."""
+    question = did_you_mean(name, choices)
+    there = f"({listing(choices)})" if choices else "(there are none)"
+    return f"no such {group}", f"{question} {there}".strip()
+
+
+def without_unknown(override: Typed, groups: Groups) -> Typed | None:
+    """Return the override with unknown choices replaced by what was likely meant, so that the rest can be checked;
+    None where nothing is near."""
+    if not unknown_choices(override, groups):
+        return override
+    choices = groups.choices(override.key)
+
+    def known(name: Any) -> str | None:
+        return str(name) if str(name) in choices else nearest(str(name), choices)
+
+    kept: list[Any] = []
+    for value in override.values:
+        names = [known(name) for name in value] if isinstance(value, list) else known(value)
+        kept.append([name for name in names if name] if isinstance(names, list) else names)
+    kept = [value for value in kept if value]
+    if not kept:
+        return None
+    return Typed(f"{override.key}={_written(kept[0])}", override.key, tuple(kept[:1]))
+
+
+def first_of_sweep(override: Typed) -> Typed | None:
+    """Return the override with the first value of its sweep alone; None where it has no list of values."""
+    if not override.sweep:
+        return override
+    if override.values[0] is None:
+        return None
+    return Typed(f"{override.key}={_written(override.values[0])}", override.key, override.values[:1])
+
+
+def _written(value: Any) -> str:
+    """Return a value as Hydra reads it back."""
+    if isinstance(value, list):
+        return "[" + ",".join(_written(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{key}:{_written(item)}" for key, item in value.items()) + "}"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+        return f"'{escaped}'"
+    return str(value)

@@ -1,0 +1,50 @@
+"""Networks built as a run builds them: the keys of conf/network/*.yaml are the arguments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from pydoc import locate
+from typing import Any
+
+import yaml
+from torch import nn
+
+CONF = Path(__file__).parents[2] / "conf" / "network"
+
+SMALL_FAMILIES: dict[str, dict[str, Any]] = {
+    "lenet": {},
+    "alexnet": {},
+    "vgg19": {"depth": 11},
+    "googlenet": {},
+    "resnet": {},
+    "squeezenet": {"version": 1.1},
+    "efficientnet": {},
+    "mobilenet": {"variant": "v3_small"},
+    "convnext": {},
+    "timm": {},
+}
+"""Every family, in a small variant."""
+
+
+def section(name: str, **changes: Any) -> dict[str, Any]:
+    """Return conf/network/NAME.yaml with `changes`; an unknown key is a mistake of the test."""
+    values: dict[str, Any] = yaml.safe_load((CONF / f"{name}.yaml").read_text())
+    assert changes.keys() <= values.keys()
+    return {**values, **changes}
+
+
+def build(
+    name: str, *, num_classes: int = 10, in_channels: int = 3, image_size: int = 64, **changes: Any
+) -> nn.Module:
+    """Return the network of conf/network/NAME.yaml with `changes`."""
+    arguments = section(name, **changes)
+    factory: Any = locate(arguments.pop("_target_"))
+    network: nn.Module = factory(
+        **arguments, num_classes=num_classes, in_channels=in_channels, image_size=image_size
+    )
+    return network
+
+
+def parameters(network: nn.Module) -> int:
+    """Return the number of learned numbers."""
+    return sum(parameter.numel() for parameter in network.parameters())
