@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -34,7 +35,7 @@ class _Check:
         self.found: list[Problem] = []
         self.values = self._resolved(composed.config)
         plain, self.sections = schema.COMMANDS[composed.command]
-        self.plain = {name: p.type for name, p in signature(f"{schema.__name__}.{plain}").parameters.items()}
+        self.plain = {name: p.type for name, p in signature(f"{schema.ARGUMENTS}.{plain}").parameters.items()}
         packages = self.values.get("allowed_packages")
         self.packages = [name for name in packages if isinstance(name, str)] if isinstance(packages, list) else []
 
@@ -101,7 +102,7 @@ class _Check:
     def _narrower(self, section: Section) -> dict[str, Type]:
         if not section.narrower:
             return {}
-        fields = signature(f"{schema.__name__}.{section.narrower}").parameters
+        fields = signature(f"{schema.ARGUMENTS}.{section.narrower}").parameters
         return {name: parameter.type for name, parameter in fields.items()}
 
     def _arguments(
@@ -120,11 +121,11 @@ class _Check:
             elif name in known.parameters:
                 self._value(dotted, item, narrower.get(name, known.parameters[name].type), section)
             elif not known.open or did_you_mean(name, required - given - set(value)):
-                meant.add(self._unknown(dotted, free))
+                meant.update(re.findall(r"\w+", self._unknown(dotted, free)))
             else:
                 self._nested(dotted, item, section)
         for name in free:
-            if name in required and name not in value and not any(name in question for question in meant):
+            if name in required and name not in value and name not in meant:
                 self._missing(f"{key}.{name}")
 
     def _value(self, key: str, value: Any, kind: Type, section: Section | None = None) -> None:

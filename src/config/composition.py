@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, flag_override
+from omegaconf import DictConfig, OmegaConf, flag_override
 
 from src.config.groups import CONF, Groups, readable
 from src.config.overrides import Typed, no_such_choice
@@ -59,12 +59,19 @@ def compose_leniently(config_name: str, typed: Sequence[Typed], groups: Groups) 
             remaining = changed
         else:
             left_out = {override.key for override in typed if override.is_choice(groups)} - {o.key for o in remaining}
-            choices = {key: value for key, value in config.hydra.runtime.choices.items() if not key.startswith("hydra")}
+            choices = choices_of(config)
             layers = tuple(_layers(loader.merged, groups))
             with flag_override(config, ["struct", "readonly"], [False, False]):
                 config.pop("hydra")
             return Composition(problems, config, choices, layers, tuple(left_out))
     return Composition(problems)
+
+
+def choices_of(config: DictConfig) -> dict[str, Any]:
+    """Return the choice of each group from a configuration that still has Hydra's own section."""
+    choices = OmegaConf.to_container(config.hydra.runtime.choices)
+    assert isinstance(choices, dict)
+    return {str(key): value for key, value in choices.items() if not str(key).startswith("hydra")}
 
 
 def make_loader(groups: Groups) -> Any:

@@ -27,12 +27,13 @@ class Origins:
                 return COMMAND_LINE, override.canonical
             if key.startswith(f"{override.key}.") and _holds(override.values[0], key[len(override.key) + 1 :]):
                 return COMMAND_LINE, key
+        below = [override for override in self.typed if override.key.startswith(f"{key}.")]
         for layer in reversed(self.layers):
-            line = _line(layer, key)
-            if line is not None:
+            line, node = _find(layer, key)
+            if line and (isinstance(node, yaml.MappingNode) or not below):
                 return f"{readable(layer.path)}:{line}", key
-        if any(override.key.startswith(f"{key}.") for override in self.typed):
-            return COMMAND_LINE, key
+        if below:
+            return COMMAND_LINE, below[-1].canonical
         parent = key.rpartition(".")[0]
         return (self.of(parent)[0], key) if parent else (self.fallback, key)
 
@@ -55,20 +56,16 @@ def _holds(value: object, dotted: str) -> bool:
     return True
 
 
-def _line(layer: Layer, key: str) -> int | None:
-    """Return the line of a key in a file, None where it is not there."""
+def _find(layer: Layer, key: str) -> tuple[int, yaml.Node | None]:
+    """Return the line of a key in a file and its value there, line 0 where it is not there."""
     prefix = f"{layer.package}." if layer.package else ""
-    if not key.startswith(prefix):
-        return None
-    node, line = _root(layer.path), None
+    node, line = _root(layer.path) if key.startswith(prefix) else None, 0
     for part in key.removeprefix(prefix).split("."):
-        if not isinstance(node, yaml.MappingNode):
-            return None
-        pair = next((pair for pair in reversed(node.value) if pair[0].value == part), None)
-        if pair is None:
-            return None
-        line, node = pair[0].start_mark.line + 1, pair[1]
-    return line
+        pairs = [pair for pair in node.value if pair[0].value == part] if isinstance(node, yaml.MappingNode) else []
+        if not pairs:
+            return 0, None
+        line, node = pairs[-1][0].start_mark.line + 1, pairs[-1][1]
+    return line, node
 
 
 @lru_cache(maxsize=None)

@@ -40,6 +40,8 @@ class Typed:
             return self.text
         if not self.is_choice(groups):
             return f"++{self.canonical}"
+        if self.values == (None,):  # Hydra takes no null for a choice on the command line, only in a file
+            return f"~{self.key}"
         return f"+{self.canonical}" if self.append else self.canonical
 
 
@@ -112,7 +114,9 @@ def problems_of_choices(typed: Sequence[Typed], groups: Groups, *, multirun: boo
     found: list[Problem] = []
     for override in typed:
         if override.sweep and not multirun:
-            hint = f"for a sweep add -m; a list is {override.key}=[...]"
+            hint = "add -m to try one after the other"
+            if not groups.is_group(override.key):
+                hint += f"; a list is {override.key}=[...]"
             found.append(Problem(COMMAND_LINE, override.text, "several values for one run", hint))
         found += unknown_choices(override, groups)
     given: dict[str, Typed] = {}

@@ -43,14 +43,16 @@ def render(problems: Sequence[Problem]) -> str:
 
 
 def nearest(word: str, candidates: Collection[str]) -> str | None:
-    """Return the candidate that was likely meant: equal but for case and separators, else the most similar one."""
+    """Return the candidate that was likely meant: equal but for case and separators, else the most similar one, the
+    first of several."""
     plain = {candidate: _squeezed(candidate) for candidate in candidates}
     wanted = _squeezed(word)
     for candidate, squeezed in plain.items():
         if squeezed == wanted:
             return candidate
-    close = difflib.get_close_matches(wanted, list(plain.values()), n=1, cutoff=0.6)
-    return next((candidate for candidate, squeezed in plain.items() if close and squeezed == close[0]), None)
+    close = difflib.get_close_matches(wanted, list(plain.values()), n=5, cutoff=0.6)
+    near = [candidate for candidate, squeezed in plain.items() if squeezed in close]
+    return max(near, key=lambda candidate: difflib.SequenceMatcher(None, plain[candidate], wanted).ratio(), default=None)
 
 
 def did_you_mean(word: str, candidates: Collection[str]) -> str:

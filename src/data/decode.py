@@ -141,8 +141,8 @@ def _decode_by_tifffile(data: bytes, channels: int) -> NDArray[np.uint8]:
             array, axes = series.asarray(), series.axes
     except Exception as error:  # as Pillow's, and codecs that are not installed
         raise Unreadable(f"is a damaged or unsupported TIFF: {error}") from None
-    if array.ndim == 3 and {"Y", "X"} <= set(axes):
-        band = next(number for number, axis in enumerate(axes) if axis not in "YX")
+    if array.ndim == 3:
+        band = next((number for number, axis in enumerate(axes) if axis not in "YX"), -1)
         array = np.moveaxis(array, band, -1)
     return _fit(array, channels)
 
@@ -150,7 +150,7 @@ def _decode_by_tifffile(data: bytes, channels: int) -> NDArray[np.uint8]:
 def _load_npy(data: bytes) -> NDArray[np.generic]:
     try:
         array: NDArray[np.generic] = np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+    except Exception as error:  # its header is parsed as Python's literals, which fail in many ways
         raise Unreadable(f"is a damaged .npy: {error}") from None
     return array
 

@@ -13,6 +13,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 NPY = b"\x93NUMPY"
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
+_LARGE = 1 << 27  # pixels; a damaged size must not fill the memory, and Pillow refuses what is absurd
 _END_OF_IMAGE = b"\xff\xd9"
 _START_OF_SCAN = 0xDA
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length: TEM, RSTn, SOI
@@ -22,7 +23,7 @@ _UNLIKE_OPENCV = frozenset({b"tRNS", b"acTL"})  # transparency, animation
 
 
 def is_plain_jpeg(data: bytes) -> bool:
-    """Tell whether this JPEG is gray or YCbCr of 8 bits and reaches its end.
+    """Tell whether this JPEG is gray or YCbCr of 8 bits, of a usual size, and reaches its end.
 
     Compressed data escape 0xFF, so the first end marker after the start of a scan is the true one: whatever a camera
     appends behind it does no harm, and a thumbnail's own end before it does not deceive.
@@ -34,7 +35,8 @@ def is_plain_jpeg(data: bytes) -> bool:
             position += 1
             continue
         if marker in _START_OF_FRAME:
-            plain = data[position + 4] == 8 and data[position + 9] in (1, 3)
+            height, width = (int.from_bytes(data[position + at : position + at + 2], "big") for at in (5, 7))
+            plain = data[position + 4] == 8 and data[position + 9] in (1, 3) and height * width <= _LARGE
         if marker == _START_OF_SCAN:
             return plain and data.find(_END_OF_IMAGE, position) >= 0
         position += 2 if marker in _STANDALONE else 2 + int.from_bytes(data[position + 2 : position + 4], "big")

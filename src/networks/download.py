@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import sys
 from http.client import HTTPException
 from pathlib import Path
 from urllib.request import Request, urlopen
+from uuid import uuid4
 
 import torch
 from tqdm import tqdm
@@ -31,9 +31,9 @@ def downloaded(url: str) -> Path:
     """
     target = local_copy(url)
     if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{os.getpid()}-{target.name}")
+        part = target.with_name(f".{uuid4().hex}-{target.name}")
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
             _fetch(url, part)
             part.replace(target)
         except (OSError, HTTPException) as error:  # URLError and timeouts are OSErrors

@@ -9,6 +9,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from src.networks.published import torchvision_weights
+from src.networks.weights_file import is_url, local_file
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -27,30 +30,33 @@ def preprocessing(section: Mapping[str, Any]) -> Preprocessing | None:
     """Return what the weights of a `network` section expect, None for new networks and for weights that do not say.
 
     Published weights say it through torchvision or timm; a run directory, or a file inside one, through its
-    `data.json`.
+    `data.json`. Raises UserError for weights that do not exist: this is asked before any data are fetched.
     """
     weights = section.get("weights")
     if weights is None:
         return None
+    published = _published(section)
+    if weights in published:
+        found = published[weights]
+        return _of_torchvision(found) if hasattr(found, "transforms") else _of_timm(found)
+    return None if is_url(weights) else _of_run(local_file(weights, published))
+
+
+def _published(section: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the published weights of a network, of torchvision's type or timm's; its own module knows them."""
     module = import_module(str(section["_target_"]).rpartition(".")[0])
+    found: Mapping[str, Any] = {}
     if hasattr(module, "published_configs"):
-        found = _of_timm(module.published_configs(section["name"]).get(weights))
+        found = module.published_configs(section["name"])
     elif hasattr(module, "published_name"):
-        found = _of_torchvision(module.published_name(**section), weights)
-    else:
-        found = None
-    return found or _of_run(Path(weights).expanduser())
+        found = torchvision_weights(module.published_name(**section))
+    return found
 
 
-def _of_torchvision(name: str | None, weights: str) -> Preprocessing | None:
-    from src.networks.published import torchvision_weights
-
-    member = torchvision_weights(name).get(weights)
-    if member is None:
-        return None
+def _of_torchvision(member: Any) -> Preprocessing:
     steps = member.transforms()
     # torchvision's GoogLeNet turns ImageNet's normalisation into this one inside the network; ours is given it.
-    halves = (0.5, 0.5, 0.5) if name == "googlenet" else None
+    halves = (0.5, 0.5, 0.5) if type(member).__name__ == "GoogLeNet_Weights" else None
     return Preprocessing(
         mean=halves or tuple(steps.mean),
         std=halves or tuple(steps.std),
@@ -60,9 +66,7 @@ def _of_torchvision(name: str | None, weights: str) -> Preprocessing | None:
     )
 
 
-def _of_timm(config: Any) -> Preprocessing | None:
-    if config is None:
-        return None
+def _of_timm(config: Any) -> Preprocessing:
     return Preprocessing(
         mean=tuple(config.mean),
         std=tuple(config.std),
@@ -72,9 +76,9 @@ def _of_timm(config: Any) -> Preprocessing | None:
     )
 
 
-def _of_run(path: Path) -> Preprocessing | None:
-    """Return what a run wrote of its data, found from its directory, its weights or its checkpoints."""
-    folders = [path] if path.is_dir() else [path.parent, path.parent.parent] if path.is_file() else []
+def _of_run(weights: Path) -> Preprocessing | None:
+    """Return what a run wrote of its data, found from its weights or its checkpoints."""
+    folders = (weights.parent, weights.parent.parent)
     file = next((folder / "data.json" for folder in folders if (folder / "data.json").is_file()), None)
     values = json.loads(file.read_text()) if file else None
     if not isinstance(values, dict) or not {"mean", "std", "image_size", "eval_crop"} <= values.keys():

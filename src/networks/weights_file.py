@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,22 +24,33 @@ SHOWN = 10
 def weights_file(weights: str, published: Mapping[str, str]) -> Path:
     """Return the local file behind a published name, a URL, a run directory or a path.
 
-    Raises UserError where there is none, with the nearest published name.
+    Raises UserError where there is none, or it cannot be fetched.
     """
-    if weights in published:
-        return downloaded(published[weights])
-    if weights.startswith(("http://", "https://")):
-        return downloaded(weights)
+    if weights in published or is_url(weights):
+        return downloaded(published.get(weights, weights))
+    return local_file(weights, published)
+
+
+def is_url(weights: str) -> bool:
+    """Whether weights are to be fetched from an address."""
+    return weights.startswith(("http://", "https://"))
+
+
+def local_file(weights: str, names: Collection[str]) -> Path:
+    """Return the file at a path or in a run directory.
+
+    Raises UserError where there is none, with the nearest of the published `names`.
+    """
     path = Path(weights).expanduser()
     if path.is_dir():
         return _file_of_run(path)
     if path.is_file():
         return path
-    near = difflib.get_close_matches(weights.upper(), {name.upper() for name in published}, n=1, cutoff=0.4)
-    meant = [name for name in published if name.upper() in near]
+    near = difflib.get_close_matches(weights.upper(), {name.upper() for name in names}, n=1, cutoff=0.4)
+    meant = [name for name in names if name.upper() in near]
     raise UserError(
         f"network.weights={weights} is no file, folder or URL, nor published weights of this network (these are: "
-        f"{listed(list(published)) or 'none'})" + (f"; did you mean network.weights={meant[0]}?" if meant else "")
+        f"{listed(list(names)) or 'none'})" + (f"; did you mean network.weights={meant[0]}?" if meant else "")
     )
 
 

@@ -11,7 +11,7 @@ from src.errors import UserError
 from src.files import write_json
 from src.models.base import ImageModule
 from src.runs.directory import RunDirectory
-from src.runs.training import build_model, build_trainer, load_weights, open_data
+from src.runs.training import build_model, build_trainer, load_weights, open_data, without_pretrained
 
 
 def evaluate(
@@ -52,8 +52,3 @@ def restore_model(config: dict[str, Any], run: RunDirectory, spec: DataSpec, che
     model = build_model(without_pretrained(config), spec)
     load_weights(model, run, None if checkpoint == "best" else checkpoint)
     return model.eval()
-
-
-def without_pretrained(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the configuration without the weights that training started from: the run's own replace them."""
-    return config | {"network": config["network"] | {"weights": None}}

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ def start(composed: Composed) -> None:
         _train(config, run, resume=False)
 
 
-def continue_run(path: str, overrides: tuple[str, ...], composed: Composed) -> None:
+def continue_run(path: str, overrides: Sequence[str]) -> None:
     """Go on with a run from its last checkpoint, with its saved configuration and what may be changed of it."""
     run = open_run(path)
     refused = [override for override in overrides if not may_change(override)]
@@ -60,12 +60,21 @@ def continue_run(path: str, overrides: tuple[str, ...], composed: Composed) -> N
             f"resume={path} continues that run with its own configuration; {', '.join(refused)} would change its "
             f"result. What may change: {', '.join(MAY_CHANGE)}. Leave resume= away to start a new run."
         )
+    composed = saved.apply(saved.load(run.compose), overrides)
     if not is_main_process():
         _train(saved.plain(composed.config), run, resume=True)
         return
     with lock_run(run):
         saved.save(composed, run.config, run.compose)
         _train(saved.plain(composed.config), run, resume=True)
+
+
+def reopen(path: str, overrides: Sequence[str]) -> tuple[RunDirectory, dict[str, Any]]:
+    """Return a run and its saved configuration with overrides, checked, to look at it; its threads are restored."""
+    run = open_run(path)
+    config = saved.plain(saved.apply(saved.load(run.compose), overrides).config)
+    prepare_process(config["threads"])
+    return run, config
 
 
 def may_change(override: str) -> bool:
@@ -95,22 +104,18 @@ def hand_to_ranks(run: RunDirectory) -> None:
 
 def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
     """Run the recipe, and write down how it ended whichever way it does."""
-    os.environ["OMP_NUM_THREADS"] = str(config["threads"])  # before torch is imported, here and in further ranks
-    log_to(run.path / "log.txt")
-    import torch
-
+    prepare_process(config["threads"], run.path / "log.txt")
     from src.callbacks.checkpoint import Interrupted
     from src.runs.record import Record
     from src.runs.results import write_report
     from src.runs.training import train
 
-    torch.set_num_threads(config["threads"])
     record = Record.begin(run.record, seed=config["seed"], threads=config["threads"], wandb_id=_wandb_id(run))
     try:
         outcome = train(config, run, record, resume=resume)
     except Interrupted as interruption:
         record.end("interrupted", str(interruption))
-        print(f"Saved. Continue with: python -m src.train resume={_shown(run.path)}", file=sys.stderr)
+        print(f"Saved. Continue with: python -m src.train resume={shown(run.path)}", file=sys.stderr)
         sys.exit(128 + interruption.signum)
     except BaseException as error:
         record.end("failed", f"{type(error).__name__}: {error}")
@@ -119,7 +124,7 @@ def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
     if is_main_process():
         write_report(run, outcome.model, outcome.data, outcome.split)
         print_figures(outcome.figures)
-        print(_shown(run.path))
+        print(shown(run.path))
 
 
 def _wandb_id(run: RunDirectory) -> str:
@@ -142,6 +147,7 @@ def print_figures(figures: Mapping[str, float]) -> None:
 
 def save_first_batch(config: dict[str, Any], name: str) -> None:
     """Write a picture of the first training batch, as the network would see it, and print where."""
+    prepare_process(config["threads"])
     from src.data.preview import save_batch_picture
     from src.runs.training import open_data
 
@@ -150,17 +156,23 @@ def save_first_batch(config: dict[str, Any], name: str) -> None:
     batch = next(iter(data.train_dataloader()))
     folder = Path(config["run_dir"] or config["runs_dir"])
     path = save_batch_picture(batch, spec.classes, folder / f"batch-{name}.png")
-    print(_shown(path))
+    print(shown(path))
 
 
-def log_to(path: Path) -> None:
-    """Send what is logged to standard error and to the run's log; leave out what Lightning says of itself."""
-    file = logging.FileHandler(path, delay=True)
-    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+def prepare_process(threads: int, log: Path | None = None) -> None:
+    """Set the CPU threads before torch is imported, here and in further ranks; send what is logged where it belongs.
+
+    That is standard error and, for a training, the run's log. What Lightning says of itself is left out.
+    """
+    os.environ["OMP_NUM_THREADS"] = str(threads)
     terminal = logging.StreamHandler()
     terminal.setFormatter(logging.Formatter("%(message)s"))
     root = logging.getLogger()
-    root.handlers = [file, terminal]
+    root.handlers = [terminal]
+    if log is not None:
+        file = logging.FileHandler(log, delay=True)
+        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        root.handlers.append(file)
     root.setLevel(logging.WARNING)
     logging.getLogger("src").setLevel(logging.INFO)
     for name in ("pytorch_lightning", "lightning_fabric"):
@@ -168,6 +180,9 @@ def log_to(path: Path) -> None:
     logging.captureWarnings(True)
     for message in EXPECTED_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
+    import torch
+
+    torch.set_num_threads(threads)
 
 
 EXPECTED_WARNINGS = (
@@ -179,6 +194,6 @@ EXPECTED_WARNINGS = (
 )
 
 
-def _shown(path: Path) -> Path:
+def shown(path: Path) -> Path:
     """Return a path as a person would type it here."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

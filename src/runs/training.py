@@ -25,6 +25,7 @@ from src.data.spec import DataSpec
 from src.errors import UserError
 from src.files import write_json
 from src.models.base import ImageModule
+from src.networks.weights import load_state
 from src.runs.checkpoint_io import AtomicCheckpointIO, load_checkpoint
 from src.runs.directory import RunDirectory
 from src.runs.record import Record
@@ -51,9 +52,12 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
 
     Continues from `last.ckpt` where `resume` and there is one. Raises Interrupted where asked to stop, after saving.
     """
+    known = None
+    if resume and run.checkpoint("last").exists() and run.data.exists():  # the checkpoint replaces pretrained weights
+        config, known = without_pretrained(config), DataSpec.load(run.data)
     with record.phase("data"):
         data = open_data(config)
-        spec = data.open()
+        spec = data.open(known)
         record.update(data_digest=spec.digest, left_out=[f"{bad.path}: {bad.reason}" for bad in data.left_out])
     with record.phase("build"):
         model = build_model(config, spec)
@@ -85,6 +89,11 @@ def fit(trainer: Trainer, model: ImageModule, data: ImageData, checkpoint: Path 
         trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as error:  # what Lightning makes of a Ctrl-C that no checkpoint callback has taken
         raise Interrupted(signal.SIGINT) from error
+
+
+def without_pretrained(config: Config) -> dict[str, Any]:
+    """Return the configuration without the weights that training started from: the run's own replace them."""
+    return {**config, "network": {**config["network"], "weights": None}}
 
 
 def open_data(config: Config) -> ImageData:
@@ -187,11 +196,4 @@ def load_weights(model: ImageModule, run: RunDirectory, name: str | None = None)
         state = {f"network.{key}": value for key, value in network.items()}
     else:
         state = load_checkpoint(path)["state_dict"]
-    wanted = model.state_dict()
-    missing, unknown = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
-    other = [key for key in wanted.keys() & state.keys() if wanted[key].shape != state[key].shape]
-    if missing or unknown or other:
-        kinds = {"missing": missing, "unknown here": unknown, "of another shape": other}
-        found = "; ".join(f"{len(keys)} {kind} ({', '.join(keys[:3])})" for kind, keys in kinds.items() if keys)
-        raise UserError(f"{path} holds the weights of another network: {found}")
-    model.load_state_dict(state)
+    load_state(model, state, str(path), new_head=False)

@@ -175,7 +175,7 @@ def test_npy_that_is_no_image_says_why(array: np.ndarray, words: str) -> None:
 
 
 def test_npy_is_never_unpickled() -> None:
-    with pytest.raises(Unreadable, match="damaged .npy"):
+    with pytest.raises(Unreadable, match=r"damaged \.npy"):
         decode(saved(np.array([{"code": 1}], dtype=object)), 3)
 
 
@@ -191,7 +191,7 @@ def test_tiff_of_many_bands(planar: str, dtype: str) -> None:
     assert image.shape == (16, 32, 6)
     assert (image[..., 5] == 255).all()
     assert not image[..., :5].any()
-    with pytest.raises(Unreadable, match=r"6 channels where data.source.channels=3"):
+    with pytest.raises(Unreadable, match=r"6 channels where data\.source\.channels=3"):
         decode(file.getvalue(), 3)
 
 
@@ -205,7 +205,7 @@ def test_four_bands_of_a_png_are_given_as_stored() -> None:
     image = quarters().convert("RGBA")
     image.putalpha(7)
     assert decode(encoded(image, "PNG"), 4)[4, 4].tolist() == [255, 0, 0, 7]
-    with pytest.raises(Unreadable, match="has 3 channels where data.source.channels=4"):
+    with pytest.raises(Unreadable, match=r"has 3 channels where data\.source\.channels=4"):
         decode(encoded(quarters(), "PNG"), 4)
 
 
@@ -263,7 +263,15 @@ def test_interrupted_download_of_reserved_length_is_found() -> None:
 def test_flipped_bits_in_a_png_are_found() -> None:
     data = bytearray(encoded(noise(), "PNG"))
     data[len(data) // 2] ^= 0xFF
-    with pytest.raises(Unreadable, match="chunk IDAT at byte .* fails its checksum"):
+    with pytest.raises(Unreadable, match=r"chunk IDAT at byte .* fails its checksum"):
+        decode(bytes(data), 3)
+
+
+def test_a_damaged_size_does_not_fill_the_memory() -> None:
+    data = bytearray(encoded(noise(), "JPEG"))
+    size = data.find(b"\xff\xc0") + 5  # height and width follow the marker, its length and the precision
+    data[size : size + 4] = b"\xf0\0\xf0\0"
+    with pytest.raises(Unreadable, match="exceeds limit"):
         decode(bytes(data), 3)
 
 

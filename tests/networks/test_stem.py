@@ -45,7 +45,9 @@ def test_the_small_stem_doubles_the_maps(name, changes, published, small):
     assert feature_side(build(name, stem="small", **changes), 64)[0] == small
 
 
-@pytest.mark.parametrize(("image_size", "expected"), [(32, "small"), (40, "small"), (41, "imagenet"), (224, "imagenet")])
+@pytest.mark.parametrize(
+    ("image_size", "expected"), [(32, "small"), (40, "small"), (41, "imagenet"), (224, "imagenet")]
+)
 def test_what_auto_became_is_said(image_size, expected, caplog):
     with caplog.at_level(logging.INFO, logger="src.networks"), torch.device("meta"):
         network = build("resnet", image_size=image_size)

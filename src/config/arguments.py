@@ -1,0 +1,120 @@
+"""Types and ranges of plain keys, and of arguments whose libraries say them only when it is late.
+
+The configuration check reads these dataclasses as text (`signatures`); nothing makes one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Interval
+
+@dataclass
+class Train:
+    """The plain keys of conf/train.yaml."""
+
+    seed: Annotated[int, Ge(0)]
+    threads: Annotated[int, Ge(1)] | Literal["auto"]
+    name: str | None
+    tags: list[str]
+    test: bool
+    runs_dir: str
+    run_dir: str | None
+    sweep_dir: str | None
+    resume: str | None
+    only_batch: bool
+    allowed_packages: list[str]
+
+
+@dataclass
+class Evaluate:
+    """The keys of conf/evaluate.yaml."""
+
+    run: str
+    split: Literal["train", "val", "test"]
+    checkpoint: Literal["best", "last"]
+    output: str | None
+
+
+@dataclass
+class Predict:
+    """The keys of conf/predict.yaml."""
+
+    run: str
+    input: str
+    output: str
+    checkpoint: Literal["best", "last"]
+    batch_size: Annotated[int, Ge(1)]
+    num_workers: Annotated[int, Ge(0)]
+    device: str
+
+
+Batches = Annotated[int, Ge(0)] | Annotated[float, Interval(ge=0, le=1)] | None
+"""A number of batches, or a share of them."""
+
+
+@dataclass
+class AugmentArguments:
+    """albumentations: what every transform takes."""
+
+    p: Annotated[float, Interval(ge=0, le=1)]
+
+
+@dataclass
+class OptimizerArguments:
+    """torch.optim checks these bounds itself, when everything else has been loaded."""
+
+    lr: Annotated[float, Ge(0)]
+    momentum: Annotated[float, Interval(ge=0, le=1)]
+    dampening: Annotated[float, Interval(ge=0, le=1)]
+    weight_decay: Annotated[float, Ge(0)]
+    betas: tuple[Annotated[float, Interval(ge=0, lt=1)], Annotated[float, Interval(ge=0, lt=1)]]
+    alpha: Annotated[float, Interval(ge=0, le=1)]
+    rho: Annotated[float, Interval(ge=0, le=1)]
+    lr_decay: Annotated[float, Ge(0)]
+
+
+@dataclass
+class CallbackArguments:
+    """Lightning's own callbacks."""
+
+    patience: Annotated[int, Ge(0)]
+    mode: Literal["min", "max"]
+    every_n_epochs: Annotated[int, Ge(0)] | None
+
+
+@dataclass
+class TrainerArguments:
+    """Lightning's Trainer, whose annotations say neither bounds nor names."""
+
+    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps", "tpu"]
+    devices: Literal[-1, "auto"] | Annotated[int, Ge(1)] | str | list[Annotated[int, Ge(0)]]
+    num_nodes: Annotated[int, Ge(1)]
+    strategy: Literal[
+        "auto", "ddp", "ddp_spawn", "ddp_fork", "ddp_notebook", "ddp_find_unused_parameters_false",
+        "ddp_find_unused_parameters_true", "ddp_spawn_find_unused_parameters_false",
+        "ddp_spawn_find_unused_parameters_true", "ddp_fork_find_unused_parameters_false",
+        "ddp_fork_find_unused_parameters_true", "ddp_notebook_find_unused_parameters_false",
+        "ddp_notebook_find_unused_parameters_true", "deepspeed", "deepspeed_stage_1", "deepspeed_stage_2",
+        "deepspeed_stage_2_offload", "deepspeed_stage_3", "deepspeed_stage_3_offload",
+        "deepspeed_stage_3_offload_nvme", "fsdp", "fsdp_cpu_offload", "single_device", "single_xla", "xla_debug", "xla",
+        "single_tpu",
+    ]  # fmt: skip
+    profiler: Literal["simple", "advanced", "pytorch", "xla"] | None
+    max_epochs: Annotated[int, Ge(-1)] | None
+    min_epochs: Annotated[int, Ge(0)] | None
+    max_steps: Annotated[int, Ge(-1)]
+    min_steps: Annotated[int, Ge(0)] | None
+    limit_train_batches: Batches
+    limit_val_batches: Batches
+    limit_test_batches: Batches
+    limit_predict_batches: Batches
+    overfit_batches: Batches
+    check_val_every_n_epoch: Annotated[int, Ge(1)] | None
+    num_sanity_val_steps: Annotated[int, Ge(-1)] | None
+    log_every_n_steps: Annotated[int, Ge(0)] | None
+    accumulate_grad_batches: Annotated[int, Ge(1)]
+    gradient_clip_val: Annotated[float, Ge(0)] | None
+    gradient_clip_algorithm: Literal["norm", "value"] | None
+    reload_dataloaders_every_n_epochs: Annotated[int, Ge(0)]

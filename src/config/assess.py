@@ -1,0 +1,101 @@
+"""From overrides as typed to a composed configuration and everything that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from src.config import check, schema
+from src.config.composed import Composed
+from src.config.composition import Composition, compose_leniently
+from src.config.groups import Groups
+from src.config.overrides import Typed, first_of_sweep, problems_of_choices, read, split_overrides, without_unknown
+from src.config.problems import ConfigurationError, Problem
+
+
+@dataclass
+class Assessment:
+    """A configuration, where there could be one, what is wrong with it, and how Hydra would be told the same."""
+
+    composed: Composed | None
+    problems: list[Problem]
+    hydra_overrides: list[str]
+
+    def accepted(self) -> Composed:
+        """Return the configuration. Raises ConfigurationError with all problems where there are any."""
+        if self.problems or self.composed is None:
+            raise ConfigurationError(self.problems)
+        return self.composed
+
+
+def assess(
+    command: str, texts: Sequence[str], groups: Groups, *, config_name: str | None = None, multirun: bool = False
+) -> Assessment:
+    """Compose and check what was typed behind a command.
+
+    A sweep (`multirun`) is checked with the first value of each of its lists, and each name in its lists of choices.
+    """
+    own, for_the_run = _split(command, texts)
+    readings = [read(text) for text in (*own, *for_the_run)]
+    unreadable = [reading for reading in readings if isinstance(reading, Problem)]
+    typed = [reading for reading in readings[: len(own)] if isinstance(reading, Typed)]
+    problems = [*unreadable, *problems_of_choices(typed, groups, multirun=multirun)]
+    usable = [kept for one in typed if (first := first_of_sweep(one)) if (kept := without_unknown(first, groups))]
+    composition = compose_leniently(config_name or command, usable, groups)
+    problems += composition.problems
+    composed = None
+    if composition.config is not None:
+        composed = Composed(
+            config=composition.config,
+            overrides=tuple(override.canonical for override in usable),
+            choices=composition.choices or {},
+            command=command,
+            for_the_run=tuple(text.lstrip("+") for text in for_the_run),
+            layers=composition.layers,
+            groups=groups,
+            unsure=_unsure(typed, usable, composition, groups),
+        )
+        problems += check.problems(composed)
+    return Assessment(composed, problems, [override.hydra_form(groups) for override in typed])
+
+
+def assess_job(master: DictConfig, overrides: Sequence[str]) -> Assessment:
+    """Compose and check one job of a sweep, given the sweep's own configuration as Hydra's launchers have it."""
+    sources = master.hydra.runtime.config_sources
+    folders = tuple(Path(source.path) for source in sources if source.schema == "file")
+    return assess("train", overrides, Groups(folders), config_name=str(master.hydra.job.config_name))
+
+
+def _split(command: str, texts: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the command's own overrides, and those for the saved run that it names."""
+    if command != "train":
+        plain, sections = schema.COMMANDS[command]
+        return split_overrides(texts, {*plain_keys(plain), *sections})
+    key = schema.SAVED_RUN[command]
+    named = [text for text in texts if text.lstrip("+").startswith(f"{key}=")]
+    if not any(text.partition("=")[2] not in ("", "null") for text in named):
+        return list(texts), []
+    return split_overrides(texts, {key})
+
+
+def plain_keys(dataclass_name: str) -> list[str]:
+    """Return the plain keys of a command's configuration."""
+    from src.config.signatures import signature
+
+    return list(signature(f"{schema.ARGUMENTS}.{dataclass_name}").parameters)
+
+
+def _unsure(typed: Sequence[Typed], usable: Sequence[Typed], composition: Composition, groups: Groups) -> frozenset[str]:
+    """Return the sections whose choice was typed but could not be used, so that their keys cannot be judged."""
+    chosen = {override.key for override in typed if override.is_choice(groups)}
+    lost = (chosen - {override.key for override in usable}) | set(composition.left_out)
+    sections: set[Any] = set(lost)
+    if "model" in lost:
+        sections.add("network")
+    if lost & {"experiment", "debug"}:
+        sections |= set(schema.SECTIONS) - (chosen - lost)
+    return frozenset(sections)

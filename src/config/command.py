@@ -1,0 +1,128 @@
+"""From a command line to a checked configuration, or to a message that names everything that is wrong with it.
+
+Only hydra is imported here. Training and the like happen when this is done, outside of Hydra.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+from src.config.composed import Composed as Composed
+from src.config.groups import CONF, Groups
+from src.config.problems import COMMAND_LINE, ConfigurationError, Problem
+from src.errors import UserError
+
+
+def main(task: Callable[[Composed], object], config_name: str) -> NoReturn:
+    """Run a command: compose and check its configuration, then do its task; ends the process.
+
+    Exit code 0, or 2 with a message and no traceback where the user's input was wrong, 130 where interrupted. Other
+    exceptions keep their traceback and end with 1.
+    """
+    try:
+        task(compose(config_name))
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(0)
+
+
+def compose(config_name: str, argv: Sequence[str] | None = None) -> Composed:
+    """Return the checked configuration for what was typed (`sys.argv` by default).
+
+    Ends the process after `--help`, `--cfg`, `--info`, shell completion and sweeps (`-m`), which Hydra carries out.
+    Raises ConfigurationError, a UserError, with everything that is wrong.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if {"--help", "-h"} & set(arguments):
+        from src.config.help import help_text
+
+        print(help_text(config_name, [word for word in arguments if not word.startswith("-")]))
+        sys.exit(0)
+    options = _parse(arguments)
+    if options.shell_completion or options.hydra_help:
+        _hand_to_hydra(config_name, arguments)
+
+    from src.config import compatibility
+    from src.config.assess import assess
+
+    groups = Groups((CONF, *_own_folder(options.config_dir)))
+    assessment = assess(
+        config_name, options.overrides, groups, config_name=options.config_name, multirun=options.multirun
+    )
+    composed = assessment.accepted()
+    if options.multirun or options.cfg or options.info:
+        flags = [argument for argument in arguments if argument not in options.overrides]
+        _hand_to_hydra(config_name, [*flags, *assessment.hydra_overrides])
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        for note in compatibility.notes(composed):
+            print(f"note: {note}", file=sys.stderr)
+    return composed
+
+
+def _parse(arguments: Sequence[str]) -> Any:
+    """Return Hydra's own options. Raises UserError where there are others, or those that we do not let through."""
+    from hydra._internal.utils import get_args_parser
+
+    def refuse(message: str) -> NoReturn:
+        raise UserError(f"{message}\nValues are typed as key=value, such as optimizer.lr=0.1; --help shows the keys.")
+
+    parser = get_args_parser()
+    parser.error = refuse  # type: ignore[method-assign]
+    options = parser.parse_intermixed_args(list(arguments))
+    if options.experimental_rerun:
+        raise UserError("--experimental-rerun unpickles a file, which may run anything: type resume=RUN_DIR instead.")
+    if options.config_path:
+        raise UserError("--config-path would replace conf/: a folder of your own beside it is --config-dir FOLDER.")
+    return options
+
+
+def _own_folder(typed: str | None) -> list[Path]:
+    if typed is None:
+        return []
+    folder = Path(typed).absolute()
+    if not folder.is_dir():
+        raise ConfigurationError([Problem(COMMAND_LINE, f"--config-dir {typed}", "there is no such folder")])
+    return [folder]
+
+
+def _hand_to_hydra(config_name: str, arguments: Sequence[str]) -> NoReturn:
+    """Let Hydra do what it does without our task: print a configuration, complete a line, run a sweep's jobs."""
+    import hydra
+    from hydra.errors import HydraException
+
+    from src.config.composition import use_plugins
+
+    def task(_: Any) -> NoReturn:
+        raise UserError("A sweep's jobs are processes of their own: leave hydra/launcher as it is.")
+
+    task.__module__ = f"src.{config_name}"
+    use_plugins()
+    try:
+        with _as_typed(arguments):
+            hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(task)()
+    except (HydraException, ValueError) as error:
+        raise UserError(str(error) or repr(error.__cause__)) from error
+    sys.exit(0)
+
+
+@contextmanager
+def _as_typed(arguments: Sequence[str]) -> Iterator[None]:
+    """Let Hydra find these arguments, and let its exceptions reach us."""
+    argv, full_error = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    sys.argv, os.environ["HYDRA_FULL_ERROR"] = [argv[0], *arguments], "1"
+    try:
+        yield
+    finally:
+        sys.argv = argv
+        if full_error is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = full_error

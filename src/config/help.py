@@ -1,0 +1,121 @@
+"""`--help` for people: commands, groups with their choices, the keys used most, examples; read from conf/ as text."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from src.config.groups import Groups, document
+
+FIRST = ("train", "evaluate", "predict")
+"""The commands that a reader should meet first; the others follow in the order of the alphabet."""
+
+MOST_USED = (
+    *("seed", "data.root", "data.image_size", "data.batch_size", "data.num_workers", "optimizer.lr"),
+    *("trainer.max_epochs", "trainer.precision", "network.weights", "name", "run_dir", "resume"),
+)
+
+EXAMPLES = {
+    "train": (
+        ("model=vgg19 data=imagenette data.root=/data", "another network, another data set"),
+        ("experiment=imagenette_quick", "settings that belong together"),
+        ("data=folder data.root=photos trainer.max_epochs=20", "a folder per class of your own"),
+        ("'callbacks=[default,early_stopping]' logger=csv", "several choices of one group"),
+        ("debug=batch", "look at an augmented batch before training"),
+        ("-m model=resnet,vgg19 optimizer.lr=0.1,0.01", "a sweep: every combination, a process each"),
+        ("resume=runs/latest", "go on where a run stopped"),
+        ("--config-dir my_conf experiment=mine", "files of your own, in my_conf/experiment/mine.yaml"),
+        ("model=resnet --cfg job", "print the whole configuration and stop"),
+    ),
+    "evaluate": (("run=runs/latest split=val", "another split"), ("run=runs/latest data.batch_size=256", "a key of the run"),),
+    "predict": (("run=runs/latest 'input=photos/*.jpg' output=predictions.json", "a glob; JSON"),),
+}  # fmt: skip
+
+
+def help_text(command: str, words: Sequence[str] = ()) -> str:
+    """Return the help of a command; of single groups, every choice with its description, where `words` name any."""
+    groups = Groups()
+    width = min(120, shutil.get_terminal_size((100, 24)).columns)
+    named = [word for word in words if groups.is_group(word)]
+    parts = [_choices(group, groups) for group in named] or list(_overview(command, groups, width))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _overview(command: str, groups: Groups, width: int) -> Iterator[str]:
+    yield f"python -m src.{command} [GROUP=CHOICE ...] [KEY=VALUE ...]\n{_first_comment(groups, command)}"
+    roots = sorted(path.stem for path in groups.folders[0].glob("*.yaml"))
+    commands = [*(name for name in FIRST if name in roots), *(name for name in roots if name not in FIRST)]
+    yield _table("Commands (python -m src.NAME --help tells more):", [(n, _first_comment(groups, n)) for n in commands], width)
+    defaults = _defaults(groups, command)
+    if defaults:
+        rows = [(group, _listed(groups.choices(group), defaults.get(group))) for group in _ordered(groups, defaults)]
+        yield _table("Groups (the default has a *; --help GROUP tells more):", rows, width)
+        yield _table("Keys used most, with their defaults:", [_key_row(groups, defaults, key) for key in MOST_USED], width)
+    else:
+        keys = [key for key in document(groups.folders[0] / f"{command}.yaml") if key != "defaults"]
+        yield _table("Keys, with their defaults:", [_key_row(groups, {}, key, command) for key in keys], width)
+        yield "Any other key=value or group=choice applies to the saved run's configuration."
+    examples = [(f"python -m src.{command} {typed}", what) for typed, what in EXAMPLES.get(command, ())]
+    yield "\n".join(["Examples:", *(f"  {typed}\n      {what}" for typed, what in examples)]) if examples else ""
+    yield f'Shell completion: eval "$(python -m src.{command} -sc install=bash)"'
+
+
+def _choices(group: str, groups: Groups) -> str:
+    rows = [(choice, _first_comment(groups, f"{group}/{choice}")) for choice in groups.choices(group)]
+    return _table(f"{group}=", rows, 120)
+
+
+def _defaults(groups: Groups, command: str) -> dict[str, str | None]:
+    """Return the groups of a command's defaults list and what they are without a word."""
+    entries = document(groups.folders[0] / f"{command}.yaml").get("defaults") or ()
+    pairs = [pair for entry in entries if isinstance(entry, dict) for pair in entry.items()]
+    return {group: choice for group, choice in pairs if group != "hydra"}
+
+
+def _ordered(groups: Groups, defaults: dict[str, str | None]) -> list[str]:
+    named = [group for group in defaults if groups.choices(group)]
+    return [*named, *(group for group in groups.names() if group not in named)]
+
+
+def _listed(choices: Sequence[str], default: str | None) -> str:
+    return ", ".join(f"{choice}*" if choice == default else choice for choice in choices)
+
+
+def _first_comment(groups: Groups, name: str) -> str:
+    """Return the first line that says what a file is for."""
+    path = groups.file(name)
+    lines = path.read_text(encoding="utf-8").splitlines() if path else []
+    comments = (line[1:].strip() for line in lines if line.startswith("#"))
+    return next((comment for comment in comments if not comment.startswith("@package")), "")
+
+
+def _key_row(groups: Groups, defaults: dict[str, str | None], key: str, command: str = "train") -> tuple[str, str]:
+    """Return a key with its default, and the comment behind it in the file that sets it."""
+    section, _, name = key.rpartition(".")
+    names = [f"{section}/{choice}" for choice in _files_of(groups, section, defaults.get(section))] if section else [command]
+    pattern = re.compile(rf"^{name}:\s*(?P<value>[^#]*?)\s*(?:#\s*(?P<comment>.*))?$", re.MULTILINE)
+    for file in names:
+        path = groups.file(file)
+        found = pattern.search(path.read_text(encoding="utf-8")) if path else None
+        if found:
+            value = "" if found["value"] == "???" else found["value"]
+            return f"{key}={value}", found["comment"] or ""
+    return key, ""
+
+
+def _files_of(groups: Groups, group: str, default: str | None) -> list[str]:
+    """Return the files in which a key of a group may stand, the default choice first, then what it builds on."""
+    others = sorted(path.stem for path in (groups.folders[0] / group).glob("*.yaml"))
+    return [*([default] if default else []), *others]
+
+
+def _table(title: str, rows: Sequence[tuple[str, str]], width: int) -> str:
+    """Return rows of a word and its explanation, wrapped in a column of its own."""
+    first = max((len(word) for word, _ in rows), default=0) + 4
+    lines = [title]
+    for word, text in rows:
+        wrapped = textwrap.wrap(text, max(30, width - first), break_long_words=False) or [""]
+        lines += [f"  {word}".ljust(first) + wrapped[0], *(" " * first + line for line in wrapped[1:])]
+    return "\n".join(line.rstrip() for line in lines)

@@ -1,0 +1,22 @@
+"""Trains a model, tests its best weights, writes a run directory: `python -m src.train model=resnet data=imagenette`.
+
+Only hydra is imported at the top: mistakes, help and completion are answered before torch is touched.
+"""
+
+from __future__ import annotations
+
+from src.config.command import Composed, main
+
+
+def train(composed: Composed) -> None:
+    """Start a new run, or continue the one that `resume=` names."""
+    from src.runs import session
+
+    if composed.config.resume is not None:
+        session.continue_run(composed.config.resume, composed.for_the_run)
+    else:
+        session.start(composed)
+
+
+if __name__ == "__main__":
+    main(train, "train")

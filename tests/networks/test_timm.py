@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from urllib.error import URLError
+
+import huggingface_hub
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+
+from src.errors import UserError
+from src.networks import download
+from src.networks.timm import published_configs
+from tests.networks.building import build, parameters
+
+
+def test_a_network_of_timm_is_timms():
+    assert parameters(build("timm", name="resnet10t", num_classes=1000)) == parameters(timm.create_model("resnet10t"))
+
+
+def test_timm_is_not_imported_before_it_is_used():
+    code = "import sys, src.networks.timm; sys.exit('timm' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("name", "near"), [("resnt50", "resnet50"), ("resnet50.a9_in1k", "a1_in1k")])
+def test_an_unknown_name_says_the_nearest(name, near):
+    with pytest.raises(UserError) as error:
+        build("timm", name=name)
+    assert f"network.name={name}" in str(error.value)
+    assert near in str(error.value)
+
+
+def test_options_reach_the_network():
+    network = build("timm", name="resnet10t", options={"drop_rate": 0.25})
+    assert network.drop_rate == 0.25
+
+
+@pytest.mark.parametrize(("key", "message"), [("num_classes", "the data decide it"), ("nonsense", "nonsense")])
+def test_options_that_cannot_be_are_named(key, message):
+    with pytest.raises(UserError, match=message):
+        build("timm", name="resnet10t", options={key: 3})
+
+
+def test_a_network_made_for_one_size_is_built_for_the_images():
+    assert build("timm", name="vit_tiny_patch16_224", image_size=64)(torch.rand(2, 3, 64, 64)).shape == (2, 10)
+    with pytest.raises(UserError, match=r"cannot take images of data\.image_size=12 px"):
+        build("timm", name="vit_tiny_patch16_224", image_size=12)
+
+
+def test_images_too_small_for_a_network_of_timm_are_refused():
+    with pytest.raises(UserError, match=r"at least 75 px, found data\.image_size=64"):
+        build("timm", name="inception_v4", image_size=64)
+
+
+def test_published_weights_put_by_hand_where_the_message_says_are_used(tmp_path, monkeypatch):
+    def no_network(*_, **__):
+        raise URLError("no network")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_, **__: None)
+    monkeypatch.setattr(download, "urlopen", no_network)
+    with pytest.raises(UserError) as error:
+        build("timm", name="resnet10t", weights="pretrained")
+    place = str(error.value).partition("put it at ")[2].partition(" or give")[0]
+    learned = timm.create_model("resnet10t").state_dict()
+    save_file(learned, place)
+    for weights in ("pretrained", "c3_in1k"):
+        state = build("timm", name="resnet10t", weights=weights, num_classes=3).state_dict()
+        assert all(torch.equal(value, learned[key]) for key, value in state.items() if not key.startswith("fc."))
+    (tmp_path / place).write_bytes(b"cut")
+    with pytest.raises(UserError, match="damaged"):
+        build("timm", name="resnet10t", weights="pretrained")
+
+
+def test_a_name_with_a_tag_has_only_the_weights_of_that_tag():
+    assert list(published_configs("resnet50.a1_in1k")) == ["pretrained", "a1_in1k"]
+    assert {"pretrained", "a1_in1k", "tv_in1k"} <= published_configs("resnet50").keys()
+    with pytest.raises(UserError, match="these are: pretrained, a1_in1k"):
+        build("timm", name="resnet50.a1_in1k", weights="tv_in1k")

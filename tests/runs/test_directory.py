@@ -1,0 +1,62 @@
+"""Run directories: never overwritten, found by a link, held by one process."""
+
+import multiprocessing
+import shutil
+
+import pytest
+
+from src.errors import UserError
+from src.runs.directory import lock_run, new_run, open_run
+
+
+def test_a_run_directory_is_never_overwritten(tmp_path):
+    run = new_run(str(tmp_path / "mine"), "runs", "resnet-shapes", [])
+    run.compose.write_text("")
+    with pytest.raises(UserError, match="resume="):
+        new_run(str(tmp_path / "mine"), "runs", "resnet-shapes", [])
+
+
+def test_two_runs_of_one_second_have_two_directories_and_latest_is_the_second(tmp_path):
+    first = new_run(None, str(tmp_path), "resnet-shapes", ["seed=1"])
+    second = new_run(None, str(tmp_path), "resnet-shapes", ["seed=1"])
+    assert first.path != second.path
+    assert (tmp_path / "latest").resolve() == second.path
+    assert first.path.parent.name == "resnet-shapes"
+
+
+def test_latest_survives_a_move_of_all_runs(tmp_path):
+    run = new_run(None, str(tmp_path / "runs"), "a-b", [])
+    shutil.move(tmp_path / "runs", tmp_path / "moved")
+    assert (tmp_path / "moved" / "latest").resolve().name == run.path.name
+
+
+def test_a_folder_that_is_no_run_names_the_runs_inside(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "compose.yaml").write_text("")
+    with pytest.raises(UserError, match="it holds runs: .*a"):
+        open_run(tmp_path)
+    with pytest.raises(UserError, match="no run directory"):
+        open_run(tmp_path / "b")
+
+
+def _hold(path, held, release):
+    with lock_run(open_run(path)):
+        held.set()
+        release.wait(30)
+
+
+def test_a_second_process_is_told_that_a_run_is_in_use(tmp_path):
+    run = new_run(str(tmp_path / "run"), "runs", "a-b", [])
+    run.compose.write_text("")
+    context = multiprocessing.get_context("spawn")
+    held, release = context.Event(), context.Event()
+    process = context.Process(target=_hold, args=(run.path, held, release))
+    process.start()
+    try:
+        assert held.wait(30)
+        with pytest.raises(UserError, match="in use"):
+            lock_run(run)
+    finally:
+        release.set()
+        process.join()
+    lock_run(run).release()

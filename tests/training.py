@@ -1,0 +1,27 @@
+"""Trainings small enough for tests, run in this process through the recipe that the command uses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from src.config.command import compose
+from src.runs import session
+
+TINY = (
+    "model=lenet", "network.activation=relu", "data.source.size=32", "data.source.train=160", "data.source.val=48",
+    "data.source.test=50", "data.batch_size=16", "data.num_workers=0", "trainer.max_epochs=2", "trainer.accelerator=cpu",
+    "trainer.log_every_n_steps=4", "threads=1", "logger=csv", "augment=light",
+)  # fmt: skip
+
+
+def train(run_dir: Path, *overrides: str) -> Path:
+    """Train what the overrides say, on top of `TINY`, in `run_dir`."""
+    session.start(compose("train", [*TINY, *overrides, f"run_dir={run_dir}"]))
+    return run_dir
+
+
+def resume(run_dir: Path, overrides: Sequence[str] = ()) -> Path:
+    """Continue a run."""
+    session.continue_run(str(run_dir), tuple(overrides))
+    return run_dir
