@@ -52,7 +52,7 @@ def assess(
         composed = Composed(
             config=composition.config,
             overrides=tuple(override.canonical for override in usable),
-            choices=composition.choices or {},
+            choices=composition.choices,
             command=command,
             for_the_run=tuple(text.lstrip("+") for text in for_the_run),
             layers=composition.layers,
@@ -92,7 +92,7 @@ def plain_keys(dataclass_name: str) -> list[str]:
 def _unsure(typed: Sequence[Typed], usable: Sequence[Typed], composition: Composition, groups: Groups) -> frozenset[str]:
     """Return the sections whose choice was typed but could not be used, so that their keys cannot be judged."""
     chosen = {override.key for override in typed if override.is_choice(groups)}
-    lost = (chosen - {override.key for override in usable}) | set(composition.left_out)
+    lost = (chosen - {override.key for override in usable}) | set(composition.lost)
     sections: set[Any] = set(lost)
     if "model" in lost:
         sections.add("network")

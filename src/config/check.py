@@ -11,6 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from src.config import compatibility, schema, suggestions, values
 from src.config.composed import Composed
+from src.config.groups import leaves
 from src.config.problems import Problem, did_you_mean
 from src.config.schema import Section
 from src.config.signatures import NoSuchTarget, Signature, signature
@@ -24,9 +25,9 @@ def problems(composed: Composed) -> list[Problem]:
     """Return everything that is wrong with a configuration, composed just now or read back from a run directory."""
     check = _Check(composed)
     check.root()
-    if not check.found:
-        check.found += compatibility.problems(composed)
-    return check.found
+    misfits = compatibility.problems(composed)
+    explained = {problem.key for problem in misfits}
+    return [*misfits, *(problem for problem in check.found if problem.key not in explained)]
 
 
 class _Check:
@@ -49,8 +50,10 @@ class _Check:
             elif key in self.sections:
                 self._section(key, value, schema.SECTIONS[key])
             elif self.composed.groups.is_group(key):
-                what = "its file lacks the first line `# @package _global_`, so its keys land below this one"
-                self._report(key, what)
+                what = "its keys land below this one", "make `# @package _global_` the file's first line"
+                if not isinstance(value, Mapping):
+                    what = "must hold keys and values", ""
+                self.found.append(Problem(self.origins.chosen_by(key), key, *what))
             else:
                 self._unknown(key, [*self.plain, *self.sections])
         for key in (*self.plain, *self.sections):
@@ -121,7 +124,7 @@ class _Check:
             elif name in known.parameters:
                 self._value(dotted, item, narrower.get(name, known.parameters[name].type), section)
             elif not known.open or did_you_mean(name, required - given - set(value)):
-                meant.update(re.findall(r"\w+", self._unknown(dotted, free)))
+                meant.update(re.findall(r"\w+", self._unknown(dotted, free, target=value["_target_"])))
             else:
                 self._nested(dotted, item, section)
         for name in free:
@@ -152,10 +155,13 @@ class _Check:
             for name, item in value.items() if isinstance(value, Mapping) else enumerate(value):
                 self._nested(f"{key}.{name}", item, section)
 
-    def _unknown(self, key: str, siblings: list[str]) -> str:
+    def _unknown(self, key: str, siblings: list[str], target: str = "") -> str:
         """Report a key that is not there; returns the question that goes with it."""
         question = suggestions.for_key(key, siblings, self._all_keys())
-        self._report(key, "unknown", question or suggestions.choices_with(key, self.composed.groups))
+        if question or not target:
+            self._report(key, "unknown", question)
+        else:
+            self._report(key, f"unknown to {target}", suggestions.choices_with(key, self.composed.groups))
         return question
 
     def _missing(self, key: str) -> None:
@@ -231,8 +237,22 @@ class _Check:
                 plain[name] = self._resolved_one_by_one(node[key], f"{prefix}{name}.")
             except OmegaConfBaseException as error:
                 plain[name] = BROKEN
-                self._report(f"{prefix}{name}", str(error).partition("\n")[0])
+                self._broken(f"{prefix}{name}", str(error).partition("\n")[0])
         return plain
+
+    def _broken(self, key: str, reason: str) -> None:
+        """Report an interpolation that fails, unless it leads into a section that was lost with another mistake."""
+        named = re.search(r"Interpolation key '([^']+)' not found", reason)
+        if named is None:
+            what = re.sub(r"^\w+ raised while resolving interpolation: ", "", reason)
+            hint = "${hydra:...} is for Hydra's own section" if "HydraConfig" in what else ""
+            self._report(key, f"cannot be resolved: {what}", hint)
+        elif named[1].partition(".")[0] not in self.composed.unsure | (set(schema.SECTIONS) - set(self.composed.config)):
+            self._report(key, f"refers to {named[1]}, which is not there", did_you_mean(named[1], [*self._existing()]))
+
+    def _existing(self) -> Iterator[str]:
+        """Yield the dotted keys of the configuration."""
+        yield from leaves(OmegaConf.to_container(self.composed.config, resolve=False))  # type: ignore[arg-type]
 
     def _resolved_alone(self, node: Any) -> Any:
         return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node

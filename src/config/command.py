@@ -98,7 +98,7 @@ def _hand_to_hydra(config_name: str, arguments: Sequence[str]) -> NoReturn:
     import hydra
     from hydra.errors import HydraException
 
-    from src.config.composition import use_plugins
+    from src.config.loader import use_plugins
 
     def task(_: Any) -> NoReturn:
         raise UserError("A sweep's jobs are processes of their own: leave hydra/launcher as it is.")

@@ -142,10 +142,10 @@ def unknown_choices(override: Typed, groups: Groups) -> list[Problem]:
 
 
 def no_such_choice(group: str, name: str, choices: Sequence[str]) -> tuple[str, str]:
-    """Return what is wrong with an unknown choice, and the nearest ones: files may lie in folders too."""
+    """Return what is wrong with an unknown choice, and what there is to choose from, the nearest first."""
     question = did_you_mean(name, choices)
-    there = f"({listing(choices)})" if choices else "(there are none)"
-    return f"no such {group}", f"{question} {there}".strip()
+    there = listing(choices) or "none"
+    return f"no such {group}", f"{question} ({there})" if question else f"there are: {there}"
 
 
 def without_unknown(override: Typed, groups: Groups) -> Typed | None:

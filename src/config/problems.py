@@ -73,4 +73,4 @@ def _squeezed(word: str) -> str:
 
 def _width(texts: Iterable[str]) -> int:
     """Return the width of a column, bounded so that one long entry does not push all others away."""
-    return min(44, max(map(len, texts), default=0))
+    return min(60, max(map(len, texts), default=0))

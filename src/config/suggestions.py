@@ -24,7 +24,9 @@ def for_key(key: str, siblings: Collection[str], elsewhere: Iterable[str]) -> st
     same.sort(key=lambda other: (not other.startswith(f"{section}."), other.count(".")))
     candidates = [*same[:1], *([close] if close else [])]
     if not candidates:
-        leaves = {other.rpartition(".")[2]: other for other in reversed(keys)}
+        leaves: dict[str, str] = {}
+        for other in keys:
+            leaves.setdefault(other.rpartition(".")[2], other)
         match = nearest(name, leaves)
         candidates = [leaves[match]] if match else []
     return f"did you mean {' or '.join(candidates)}?" if candidates else ""

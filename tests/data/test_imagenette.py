@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.data import download
+from src import download
 from src.data.inspection import inspect
 from src.data.sources.imagenette import Imagenette, Imagewoof
 from src.data.splits import make_splits

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.data import download
+from src import download
 from src.data.inspection import inspect
 from src.data.sources.torchvision import CIFAR10, MNIST, FashionMNIST, read_idx
 from src.errors import UserError

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -10,22 +9,19 @@ import torch
 from safetensors.torch import save
 from torchvision.models import SqueezeNet1_1_Weights
 
+from src import download
 from src.errors import UserError
-from src.networks import download
 from src.networks.download import downloaded, local_copy
 from tests.networks.building import build
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `files` by path on 127.0.0.1, counts requests, and can break off or fall silent."""
+    """Serves `files` by path on 127.0.0.1, and counts requests."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.files: dict[str, bytes] = {}
         self.requests = 0
-        self.missing_bytes = 0
-        self.released = threading.Event()
-        self.released.set()
 
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.server_port}/{name}"
@@ -36,7 +32,6 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.requests += 1
-        self.server.released.wait(5)
         content = self.server.files.get(self.path.lstrip("/"))
         if content is None:
             self.send_error(404)
@@ -44,7 +39,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content[: len(content) - self.server.missing_bytes])
+        self.wfile.write(content)
 
     def log_message(self, *_) -> None:
         pass
@@ -53,20 +48,20 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr(download, "PAUSE", 0.01)
     for proxy in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(proxy, raising=False)
     server = Server()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield server
-    server.released.set()
     server.shutdown()
     thread.join()
     server.server_close()
 
 
 def kept(tmp_path):
-    return [path for path in tmp_path.rglob("*") if path.is_file()]
+    return [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".lock"]
 
 
 def test_weights_of_a_url_are_fetched_once(server, tmp_path):
@@ -94,29 +89,8 @@ def test_published_weights_are_checked_by_the_hash_in_their_name(server, tmp_pat
 
 def test_a_file_with_the_wrong_hash_is_not_kept(server, tmp_path):
     server.files["net-0123456789.pth"] = b"something else"
-    with pytest.raises(UserError, match="SHA-256 is"):
+    with pytest.raises(UserError, match="not what was published"):
         downloaded(server.url("net-0123456789.pth"))
-    assert kept(tmp_path) == []
-
-
-def test_a_download_that_breaks_off_is_not_kept_and_can_be_repeated(server, tmp_path):
-    server.files["w.pt"] = bytes(3_000_000)
-    server.missing_bytes = 1_000_000
-    with pytest.raises(UserError, match=r"broke off after 2000000 of 3000000 bytes|IncompleteRead"):
-        downloaded(server.url("w.pt"))
-    assert kept(tmp_path) == []
-    server.missing_bytes = 0
-    assert downloaded(server.url("w.pt")).stat().st_size == 3_000_000
-
-
-def test_a_silent_server_does_not_hang(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(download, "TIMEOUT_S", 0.3)
-    server.files["w.pt"] = b"late"
-    server.released.clear()
-    start = time.monotonic()
-    with pytest.raises(UserError, match="timed out"):
-        downloaded(server.url("w.pt"))
-    assert time.monotonic() - start < 4
     assert kept(tmp_path) == []
 
 
@@ -128,13 +102,8 @@ def test_without_a_network_the_message_says_what_to_put_where(server):
         build("resnet", weights=url)
     message = str(error.value)
     assert url in message
-    assert str(local_copy(url)) in message
+    assert str(local_copy(url).parent) in message
     assert "network.weights=FILE" in message
-
-
-def test_a_missing_page_is_named(server):
-    with pytest.raises(UserError, match=r"/none\.pt could not be downloaded \(HTTP Error 404"):
-        downloaded(server.url("none.pt"))
 
 
 def test_files_of_one_name_at_two_addresses_are_two_files(server):

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
-from urllib.error import URLError
+from pathlib import Path
 
 import huggingface_hub
 import pytest
+import requests
 import timm
 import torch
 from safetensors.torch import save_file
 
+from src import download
 from src.errors import UserError
-from src.networks import download
 from src.networks.timm import published_configs
 from tests.networks.building import build, parameters
 
@@ -57,20 +59,22 @@ def test_images_too_small_for_a_network_of_timm_are_refused():
 
 def test_published_weights_put_by_hand_where_the_message_says_are_used(tmp_path, monkeypatch):
     def no_network(*_, **__):
-        raise URLError("no network")
+        raise requests.ConnectionError("no network")
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_, **__: None)
-    monkeypatch.setattr(download, "urlopen", no_network)
+    monkeypatch.setattr(requests, "get", no_network)
+    monkeypatch.setattr(download, "PAUSE", 0.01)
     with pytest.raises(UserError) as error:
         build("timm", name="resnet10t", weights="pretrained")
-    place = str(error.value).partition("put it at ")[2].partition(" or give")[0]
+    folder, name = re.search(r"put it into (\S+) as (\S+) and", str(error.value)).groups()
+    place = Path(folder, name)
     learned = timm.create_model("resnet10t").state_dict()
     save_file(learned, place)
     for weights in ("pretrained", "c3_in1k"):
         state = build("timm", name="resnet10t", weights=weights, num_classes=3).state_dict()
         assert all(torch.equal(value, learned[key]) for key, value in state.items() if not key.startswith("fc."))
-    (tmp_path / place).write_bytes(b"cut")
+    place.write_bytes(b"cut")
     with pytest.raises(UserError, match="damaged"):
         build("timm", name="resnet10t", weights="pretrained")
 

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from src.data.download import Remote, fetch
+from src.download import Remote, fetch
 from src.data.sources.folder import Folder
 from src.errors import UserError
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from src.data.download import Remote, fetch
+from src.download import Remote, fetch
 from src.data.sources.base import Indices, Sample, Source
 from src.errors import UserError
 

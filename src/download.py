@@ -16,8 +16,8 @@ import requests
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from src.data.unpack import cannot_write, unpack
 from src.errors import UserError
+from src.unpack import cannot_write, unpack
 
 log = logging.getLogger(__name__)
 
@@ -32,10 +32,13 @@ _TRY_AGAIN_LATER = frozenset({408, 425, 429})
 
 @dataclass(frozen=True)
 class Remote:
-    """A published file: addresses of which the first that delivers is taken, and its "md5:..." or "sha256:..."."""
+    """A published file: addresses of which the first that delivers is taken, and its "md5:..." or "sha256:...".
+
+    The checksum may be the first digits of it, as in torch.hub's file names, or empty where none is known.
+    """
 
     urls: tuple[str, ...]
-    checksum: str
+    checksum: str = ""
 
     @property
     def name(self) -> str:
@@ -106,11 +109,11 @@ def _download(remote: Remote, target: Path) -> None:
                 break
             except OSError as error:
                 raise cannot_write(target.parent, error) from error
-    algorithm, _, value = remote.checksum.partition(":")
+    checksum = f" ({remote.checksum.replace(':', ' ')})" if remote.checksum else ""
     raise UserError(
         f"{remote.name} cannot be downloaded:\n"
         + "\n".join(reasons)
-        + f"\nWithout a network, bring {remote.urls[0]} ({algorithm} {value}) from another machine, put it into "
+        + f"\nWithout a network, bring {remote.urls[0]}{checksum} from another machine, put it into "
         f"{target.parent.absolute()} as {remote.name} and type the same command again."
     )
 
@@ -161,10 +164,12 @@ def _receive_some(url: str, part: Path) -> None:
 
 def _mismatch(file: Path, checksum: str) -> str | None:
     """Return how the content differs from what `checksum` promises, or None."""
+    if not checksum:
+        return None
     algorithm, _, expected = checksum.partition(":")
     with file.open("rb") as content:
         found = hashlib.file_digest(content, algorithm).hexdigest()
-    return None if found == expected else f"{algorithm} {found} instead of {expected}"
+    return None if found.startswith(expected) else f"{algorithm} {found} instead of {expected}"
 
 
 def _size(path: Path) -> int:

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.data import download
-from src.data.download import Remote, fetch
-from src.data.unpack import unpack
+from src import download
+from src.download import Remote, fetch
 from src.errors import UserError
+from src.unpack import unpack
 
 CONTENT = np.random.default_rng(0).bytes(1_000_000)
 
