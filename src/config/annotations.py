@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 import ast
-from src.config.modules import Definition, Imported, Module, Reader, Unreadable
-from src.config.types import ANY, BOOL, FLOAT, INT, NONE, STR, Plain, Type, union
+
+from src.config.modules import Imported, Module
+from src.config.reader import Definition, Reader, Unreadable
+from src.config.standard import BOUNDS, BUILTINS, LOOSE_BASES, MODULES, bare, generic
+from src.config.types import ANY, NONE, Plain, Type, union
 
 DEEPEST = 12
 """Aliases nested deeper than this are taken for `Any`."""
-
-STANDARD = ("typing", "typing_extensions", "collections", "pathlib", "os", "numbers", "types", "annotated_types")
-"""Modules whose names are known by meaning and not read."""
-
-NUMBER = union(INT, FLOAT)
-PLAIN: dict[str, Type] = {
-    **{"int": INT, "SupportsInt": NUMBER, "SupportsIndex": INT, "float": FLOAT, "SupportsFloat": FLOAT, "complex": FLOAT},
-    **{"str": STR, "LiteralString": STR, "Text": STR, "bool": BOOL, "None": NONE, "NoneType": NONE},
-    **dict.fromkeys(("Path", "PurePath", "PosixPath", "PathLike"), STR),
-    **dict.fromkeys(("Number", "Real", "Complex"), NUMBER),
-    **{name: Type("object", name=name) for name in ("Callable", "Type", "type", "ModuleType", "FunctionType")},
-    **{"bytes": Type("object", name="bytes")},
-}
-SEQUENCES = frozenset(
-    ("list List Sequence MutableSequence Iterable Collection Container set Set AbstractSet MutableSet frozenset "
-    "FrozenSet deque Deque Iterator Reversible").split()
-)  # fmt: skip
-MAPPINGS = frozenset("dict Dict Mapping MutableMapping OrderedDict defaultdict DefaultDict".split())
-BUILTINS = frozenset("int float complex str bool bytes type list set frozenset dict tuple object".split())
-LOOSE_BASES = frozenset("Enum IntEnum StrEnum Flag Protocol TypedDict NamedTuple str int float dict list tuple".split())
-BOUNDS = {"Ge": "ge", "Gt": "gt", "Le": "le", "Lt": "lt", "MultipleOf": "multiple_of", "MinLen": "min_length", "MaxLen": "max_length"}
 
 
 class AnnotationReader:
@@ -64,7 +46,7 @@ class AnnotationReader:
     def _name(self, module: Module, annotation: ast.Name | ast.Attribute, depth: int) -> Type:
         standard = self.standard(module, annotation)
         if standard is not None:
-            return _bare(standard)
+            return bare(standard)
         found = self._follow(module, annotation)
         if found is None or found.node is None:
             return ANY
@@ -106,7 +88,7 @@ class AnnotationReader:
         binding = module.bindings.get(root.id)
         if binding is None:
             return last if root is expression and last in BUILTINS else None
-        if not isinstance(binding, Imported) or binding.module.partition(".")[0] not in STANDARD:
+        if not isinstance(binding, Imported) or binding.module.partition(".")[0] not in MODULES:
             return None
         return last if binding.name is None or root is not expression else binding.name
 
@@ -122,7 +104,8 @@ class AnnotationReader:
             limits = tuple(limit for extra in arguments[1:] for limit in _limits(extra))
             return self.read(module, arguments[0], depth + 1).limited(limits)
         types = [self.read(module, argument, depth + 1) for argument in arguments]
-        return _generic(name, types, arguments)
+        endless = any(isinstance(argument, ast.Constant) and argument.value is ... for argument in arguments)
+        return generic(name, types, endless=endless)
 
     def _literal(self, module: Module, arguments: list[ast.expr], depth: int) -> Type:
         values: list[Plain] = []
@@ -137,47 +120,19 @@ class AnnotationReader:
         return Type("literal", values=tuple(values))
 
 
-def _generic(name: str, types: list[Type], arguments: list[ast.expr]) -> Type:
-    """Return what `name[types]` admits."""
-    if name == "Union":
-        return union(*types)
-    if name == "Optional":
-        return union(types[0], NONE)
-    if name in ("ClassVar", "Final", "Required", "NotRequired"):
-        return types[0]
-    if name in ("tuple", "Tuple"):
-        if len(arguments) == 2 and isinstance(arguments[1], ast.Constant) and arguments[1].value is ...:
-            return Type("sequence", (types[0],))
-        return Type("tuple", tuple(types))
-    if name in SEQUENCES:
-        return Type("sequence", (types[0],))
-    if name in MAPPINGS and len(types) == 2:
-        return Type("mapping", tuple(types))
-    return _bare(name)
-
-
-def _bare(name: str) -> Type:
-    """Return what a standard name without arguments admits."""
-    if name in PLAIN:
-        return PLAIN[name]
-    if name in SEQUENCES or name in ("tuple", "Tuple"):
-        return Type("sequence", (ANY,))
-    return Type("mapping", (ANY, ANY)) if name in MAPPINGS else ANY
-
-
 def _limits(expression: ast.expr) -> list[tuple[str, float]]:
     """Return the bounds in one piece of Annotated's metadata, such as `Ge(1)` or `Interval(ge=0, lt=1)`."""
     if not isinstance(expression, ast.Call):
         return []
-    named = list(zip(_positions(_last(expression.func)), expression.args, strict=False))
-    named += [(keyword.arg, keyword.value) for keyword in expression.keywords if keyword.arg in BOUNDS.values()]
+    named: list[tuple[str, ast.expr]] = list(zip(_positions(_last(expression.func)), expression.args, strict=False))
+    named += [(keyword.arg, keyword.value) for keyword in expression.keywords if keyword.arg]
     found = []
     for bound, value in named:
         try:
             limit = ast.literal_eval(value)
         except ValueError:
             continue
-        if isinstance(limit, int | float):
+        if bound in BOUNDS.values() and isinstance(limit, int | float):
             found.append((bound, limit))
     return found
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Interval
 
+
 @dataclass
 class Train:
     """The plain keys of conf/train.yaml."""

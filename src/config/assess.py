@@ -89,7 +89,9 @@ def plain_keys(dataclass_name: str) -> list[str]:
     return list(signature(f"{schema.ARGUMENTS}.{dataclass_name}").parameters)
 
 
-def _unsure(typed: Sequence[Typed], usable: Sequence[Typed], composition: Composition, groups: Groups) -> frozenset[str]:
+def _unsure(
+    typed: Sequence[Typed], usable: Sequence[Typed], composition: Composition, groups: Groups
+) -> frozenset[str]:
     """Return the sections whose choice was typed but could not be used, so that their keys cannot be judged."""
     chosen = {override.key for override in typed if override.is_choice(groups)}
     lost = (chosen - {override.key for override in usable}) | set(composition.lost)

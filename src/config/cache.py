@@ -14,9 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from src.config.modules import Reader
+from src.config.reader import Reader
 
-READERS = ("annotations", "cache", "modules", "parameters", "signatures", "types")
+READERS = (
+    *("annotations", "cache", "forwarding", "modules", "parameters", "reader", "signatures", "standard", "types"),
+)
 """Modules of this package whose change makes the cache worthless."""
 
 Row = dict[str, Any]

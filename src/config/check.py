@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
-
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from src.config import compatibility, schema, suggestions, values
 from src.config.composed import Composed
 from src.config.groups import leaves
 from src.config.problems import Problem, did_you_mean
+from src.config.resolving import BROKEN, resolved
 from src.config.schema import Section
 from src.config.signatures import NoSuchTarget, Signature, signature
 from src.config.types import Type
-
-BROKEN = object()
-"""Stands for a value whose interpolation failed, which is reported where it stands."""
 
 
 def problems(composed: Composed) -> list[Problem]:
@@ -34,7 +29,9 @@ class _Check:
     def __init__(self, composed: Composed) -> None:
         self.composed, self.origins = composed, composed.origins
         self.found: list[Problem] = []
-        self.values = self._resolved(composed.config)
+        self.values, broken = resolved(composed.config)
+        for key, reason in broken.items():
+            self._broken(key, reason)
         plain, self.sections = schema.COMMANDS[composed.command]
         self.plain = {name: p.type for name, p in signature(f"{schema.ARGUMENTS}.{plain}").parameters.items()}
         packages = self.values.get("allowed_packages")
@@ -75,7 +72,7 @@ class _Check:
             return
         target = value.get("_target_")
         if not isinstance(target, str) or target == "???":
-            self._report(key, "has no `_target_`", self._bringing(key, value))
+            self._report(key, "has no `_target_`", suggestions.bringing(key, value, self.values, self.composed.groups))
             return
         known = self._signature(f"{key}._target_", target)
         if known is not None:
@@ -139,7 +136,7 @@ class _Check:
             self._missing(key)
             return
         if isinstance(value, Mapping) and "_target_" not in value and kind.kind == "object":
-            self._report(key, "has no `_target_`", self._bringing(key, value))
+            self._report(key, "has no `_target_`", suggestions.bringing(key, value, self.values, self.composed.groups))
             return
         found = values.fault(value, kind)
         if found is not None:
@@ -157,7 +154,7 @@ class _Check:
 
     def _unknown(self, key: str, siblings: list[str], target: str = "") -> str:
         """Report a key that is not there; returns the question that goes with it."""
-        question = suggestions.for_key(key, siblings, self._all_keys())
+        question = suggestions.for_key(key, siblings, suggestions.valid_keys(self.plain, self.sections, self.values))
         if question or not target:
             self._report(key, "unknown", question)
         else:
@@ -175,71 +172,6 @@ class _Check:
         """Return how to say what the program passes on, where there is a key for it."""
         return f"type {name}=..." if name in (*self.sections, *self.plain) else ""
 
-    def _bringing(self, key: str, value: Mapping[str, Any]) -> str:
-        """Return what would give a section its `_target_`: another spelling, or the choice that brings it."""
-        close = did_you_mean("_target_", [name for name in value if name.startswith("_")])
-        if close:
-            return f"did you mean _target_ by {close.removeprefix('did you mean ')}"
-        group, _, name = key.partition(".")
-        siblings = self.values.get(group)
-        others = [other for other, item in siblings.items() if isinstance(item, Mapping) and "_target_" in item] if (
-            isinstance(siblings, Mapping)
-        ) else []  # fmt: skip
-        bringing = [
-            choice for choice in self.composed.groups.choices(group)
-            if isinstance(entry := self.composed.groups.content(group, choice).values.get(name), dict)
-            and "_target_" in entry
-        ]  # fmt: skip
-        if bringing:
-            return f"{group}=[default,{bringing[0]}] brings it"
-        return did_you_mean(name, others) if name else f"choose one with {group}=..."
-
-    def _all_keys(self) -> Iterator[str]:
-        """Yield every valid dotted key: the plain ones, and all arguments of the sections that are in use."""
-        yield from (*self.plain, *self.sections)
-        for name in self.sections:
-            value, section = self.values.get(name), schema.SECTIONS[name]
-            entries = value.items() if section.named and isinstance(value, Mapping) else [("", value)]
-            for entry, item in entries:
-                yield from self._keys_of(f"{name}.{entry}".rstrip("."), item, section)
-
-    def _keys_of(self, key: str, value: Any, section: Section) -> Iterator[str]:
-        if not isinstance(value, Mapping) or not isinstance(value.get("_target_"), str):
-            return
-        try:
-            known = signature(value["_target_"])
-        except NoSuchTarget:
-            return
-        for name in known.parameters:
-            if name not in section.supplied:
-                yield f"{key}.{name}"
-                yield from self._keys_of(f"{key}.{name}", value.get(name), Section())
-
-    def _resolved(self, config: DictConfig) -> dict[str, Any]:
-        """Return the configuration in plain containers; report interpolations that lead nowhere."""
-        try:
-            plain = OmegaConf.to_container(config, resolve=True)
-        except OmegaConfBaseException:
-            plain = self._resolved_one_by_one(config, "")
-        assert isinstance(plain, dict)
-        return {str(key): value for key, value in plain.items()}
-
-    def _resolved_one_by_one(self, node: Any, prefix: str) -> Any:
-        if not OmegaConf.is_dict(node):
-            return self._resolved_alone(node)
-        plain: dict[str, Any] = {}
-        for key in node:
-            name = str(key)
-            if OmegaConf.is_missing(node, key):
-                plain[name] = "???"
-                continue
-            try:
-                plain[name] = self._resolved_one_by_one(node[key], f"{prefix}{name}.")
-            except OmegaConfBaseException as error:
-                plain[name] = BROKEN
-                self._broken(f"{prefix}{name}", str(error).partition("\n")[0])
-        return plain
-
     def _broken(self, key: str, reason: str) -> None:
         """Report an interpolation that fails, unless it leads into a section that was lost with another mistake."""
         named = re.search(r"Interpolation key '([^']+)' not found", reason)
@@ -247,12 +179,9 @@ class _Check:
             what = re.sub(r"^\w+ raised while resolving interpolation: ", "", reason)
             hint = "${hydra:...} is for Hydra's own section" if "HydraConfig" in what else ""
             self._report(key, f"cannot be resolved: {what}", hint)
-        elif named[1].partition(".")[0] not in self.composed.unsure | (set(schema.SECTIONS) - set(self.composed.config)):
-            self._report(key, f"refers to {named[1]}, which is not there", did_you_mean(named[1], [*self._existing()]))
-
-    def _existing(self) -> Iterator[str]:
-        """Yield the dotted keys of the configuration."""
-        yield from leaves(OmegaConf.to_container(self.composed.config, resolve=False))  # type: ignore[arg-type]
-
-    def _resolved_alone(self, node: Any) -> Any:
-        return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+        elif named[1].partition(".")[0] not in self.composed.unsure | (
+            set(schema.SECTIONS) - set(self.composed.config)
+        ):
+            self._report(
+                key, f"refers to {named[1]}, which is not there", did_you_mean(named[1], list(leaves(self.values)))
+            )

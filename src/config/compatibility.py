@@ -24,7 +24,9 @@ def notes(composed: Composed) -> list[str]:
             values = leaves({group: content.values.get(group, {})})
             kept = [f"{key}={value}" for key, value in values.items() if key != group and not _is_typed(composed, key)]
             if kept and content.choices.get(group) != composed.choices.get(group):
-                found.append(f"experiment={experiment} sets, also for {group}={composed.choices[group]}: {listing(kept)}")
+                found.append(
+                    f"experiment={experiment} sets, also for {group}={composed.choices[group]}: {listing(kept)}"
+                )
     return found
 
 
@@ -71,7 +73,7 @@ def _typed_and_experiment(composed: Composed) -> Iterator[Problem]:
         for group in _typed_groups(composed):
             if f"{group}._target_" in leaves(content.values):
                 what = f"experiment={experiment} sets it, although {group}={composed.choices[group]} was typed"
-                yield Problem(where, f"{group}._target_", what, f"leave out one of the two")
+                yield Problem(where, f"{group}._target_", what, "leave out one of the two")
         if "model" in _typed_groups(composed) and not _is_typed(composed, "network"):
             yield from _kept_network(composed, experiment, content, where)
 
@@ -88,7 +90,9 @@ def _kept_network(composed: Composed, experiment: str, content: Content, where: 
     for key, value in leaves(content.values.get("network") or {}).items():
         dotted = f"network.{key}"
         if values.get(key, ...) != value and not _is_typed(composed, dotted):
-            what = f"experiment={experiment} sets {dotted}={value} for a network of its own, and model={model} was typed"
+            what = (
+                f"experiment={experiment} sets {dotted}={value} for a network of its own, and model={model} was typed"
+            )
             yield Problem(where, dotted, what, f"type {dotted}=... to say which")
 
 
@@ -101,7 +105,7 @@ def _experiments(composed: Composed) -> Iterator[tuple[str, Content]]:
 
 def _typed_groups(composed: Composed) -> set[str]:
     groups = {override.key for override in composed.typed if override.is_choice(composed.groups)}
-    return groups - {"experiment", "debug"}
+    return {group for group in groups - {"experiment", "debug"} if composed.choices.get(group) is not None}
 
 
 def _is_typed(composed: Composed, key: str) -> bool:

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig
-
-from src.config.composition import Layer
 from src.config.groups import Groups
-from src.config.origins import Origins
+from src.config.origins import Layer, Origins
 from src.config.overrides import Typed, read
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
 @dataclass(frozen=True)

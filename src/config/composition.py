@@ -5,25 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, flag_override
 
 from src.config.groups import Groups, readable
 from src.config.loader import Loader, reason
+from src.config.origins import Layer
 from src.config.overrides import Typed
 from src.config.problems import COMMAND_LINE, Problem
 
 ATTEMPTS = 10
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A file that was merged, and the dotted key that its content lies under."""
-
-    path: Path
-    package: str
 
 
 @dataclass
@@ -82,9 +74,10 @@ def _shadowed(loader: Loader, groups: Groups) -> list[Problem]:
     """Return a problem for each file of the user's that one of ours of the same name is taken instead of."""
     found = []
     for name in dict.fromkeys(entry.config_path for entry in loader.merged if entry.config_path):
-        used, *others = groups.duplicates(name) or [None]
-        what = f"{readable(used)} has the same name and is used instead" if used else ""
-        found += [Problem(readable(other), name, what, "give it a name of its own") for other in others]
+        files = groups.duplicates(name)
+        for other in files[1:]:
+            what = f"{readable(files[0])} has the same name and is used instead"
+            found.append(Problem(readable(other), name, what, "give it a name of its own"))
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,7 @@ def merge(values: dict[str, Any], further: Mapping[str, Any]) -> None:
         merge(values[key], value)
 
 
-@lru_cache(maxsize=None)
+@cache
 def document(path: Path) -> dict[str, Any]:
     """Return a file's content, empty where it is none that could be read: Hydra reports that."""
     try:

@@ -29,7 +29,10 @@ EXAMPLES = {
         ("--config-dir my_conf experiment=mine", "files of your own, in my_conf/experiment/mine.yaml"),
         ("model=resnet --cfg job", "print the whole configuration and stop"),
     ),
-    "evaluate": (("run=runs/latest split=val", "another split"), ("run=runs/latest data.batch_size=256", "a key of the run"),),
+    "evaluate": (
+        ("run=runs/latest split=val", "another split"),
+        ("run=runs/latest data.batch_size=256", "a key of the run's own configuration"),
+    ),
     "predict": (("run=runs/latest 'input=photos/*.jpg' output=predictions.json", "a glob; JSON"),),
 }  # fmt: skip
 
@@ -47,12 +50,16 @@ def _overview(command: str, groups: Groups, width: int) -> Iterator[str]:
     yield f"python -m src.{command} [GROUP=CHOICE ...] [KEY=VALUE ...]\n{_first_comment(groups, command)}"
     roots = sorted(path.stem for path in groups.folders[0].glob("*.yaml"))
     commands = [*(name for name in FIRST if name in roots), *(name for name in roots if name not in FIRST)]
-    yield _table("Commands (python -m src.NAME --help tells more):", [(n, _first_comment(groups, n)) for n in commands], width)
+    yield _table(
+        "Commands (python -m src.NAME --help tells more):", [(n, _first_comment(groups, n)) for n in commands], width
+    )
     defaults = _defaults(groups, command)
     if defaults:
         rows = [(group, _listed(groups.choices(group), defaults.get(group))) for group in _ordered(groups, defaults)]
         yield _table("Groups (the default has a *; --help GROUP tells more):", rows, width)
-        yield _table("Keys used most, with their defaults:", [_key_row(groups, defaults, key) for key in MOST_USED], width)
+        yield _table(
+            "Keys used most, with their defaults:", [_key_row(groups, defaults, key) for key in MOST_USED], width
+        )
     else:
         keys = [key for key in document(groups.folders[0] / f"{command}.yaml") if key != "defaults"]
         yield _table("Keys, with their defaults:", [_key_row(groups, {}, key, command) for key in keys], width)
@@ -94,7 +101,11 @@ def _first_comment(groups: Groups, name: str) -> str:
 def _key_row(groups: Groups, defaults: dict[str, str | None], key: str, command: str = "train") -> tuple[str, str]:
     """Return a key with its default, and the comment behind it in the file that sets it."""
     section, _, name = key.rpartition(".")
-    names = [f"{section}/{choice}" for choice in _files_of(groups, section, defaults.get(section))] if section else [command]
+    names = (
+        [f"{section}/{choice}" for choice in _files_of(groups, section, defaults.get(section))]
+        if section
+        else [command]
+    )
     pattern = re.compile(rf"^{name}:\s*(?P<value>[^#]*?)\s*(?:#\s*(?P<comment>.*))?$", re.MULTILINE)
     for file in names:
         path = groups.file(file)

@@ -110,8 +110,10 @@ class Repository(ConfigRepository):
             return None
         values = entry.value if isinstance(entry.value, list) else [entry.value]
         found = [known for value in values if (known := self._known(config_path, group, str(value)))]
-        entry.value = found if isinstance(entry.value, list) else (found or [None])[0]
-        return entry if found else None
+        if not found:
+            return None
+        entry.value = found if isinstance(entry.value, list) else found[0]
+        return entry
 
     def _note_group(self, config_path: str, entry: GroupDefault, group: str) -> None:
         groups, (folder, _, name) = self.findings.groups, group.rpartition("/")
@@ -191,4 +193,3 @@ def _nothing() -> ConfigResult:
 def _absolute(folder: str, name: str) -> str:
     """Return the full name of a group or file that a defaults list in `folder` names."""
     return name.removeprefix("/") if name.startswith("/") or not folder else f"{folder}/{name}"
-

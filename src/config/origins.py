@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import yaml
 
-from src.config.composition import Layer
 from src.config.groups import Loader, readable
 from src.config.overrides import Typed
 from src.config.problems import COMMAND_LINE
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A file that was merged, and the dotted key that its content lies under."""
+
+    path: Path
+    package: str
 
 
 class Origins:
@@ -68,7 +76,7 @@ def _find(layer: Layer, key: str) -> tuple[int, yaml.Node | None]:
     return line, node
 
 
-@lru_cache(maxsize=None)
+@cache
 def _root(path: Path) -> yaml.Node | None:
     try:
         return yaml.compose(path.read_text(encoding="utf-8"), Loader)

@@ -1,5 +1,4 @@
-"""What was typed behind a command: read one by one, told apart into choices and values, checked for what Hydra would
-only say about the first."""
+"""What was typed behind a command, read one by one and told apart into choices and values."""
 
 from __future__ import annotations
 
@@ -51,10 +50,7 @@ def read(text: str) -> Typed | Problem:
 
     try:
         parsed = _parser().parse_override(text)
-        if parsed.is_sweep_override():
-            values = tuple(_sweep_values(parsed))
-        else:
-            values = (parsed.value(),)
+        values = tuple(_sweep_values(parsed)) if parsed.is_sweep_override() else (parsed.value(),)
     except (HydraException, ValueError) as error:
         return Problem(COMMAND_LINE, text, *_unreadable(text, error))
     key = str(parsed.key_or_group)
@@ -109,8 +105,10 @@ def split_overrides(overrides: Iterable[str], own_keys: Collection[str]) -> tupl
 
 
 def problems_of_choices(typed: Sequence[Typed], groups: Groups, *, multirun: bool) -> list[Problem]:
-    """Return what is wrong with what was typed before anything is composed: unknown choices, sweeps without -m, and
-    keys given twice with different values, of which one would win silently."""
+    """Return what is wrong with what was typed before anything is composed.
+
+    These are unknown choices, sweeps without -m, and keys given two values, of which one would win silently.
+    """
     found: list[Problem] = []
     for override in typed:
         if override.sweep and not multirun:
@@ -149,8 +147,10 @@ def no_such_choice(group: str, name: str, choices: Sequence[str]) -> tuple[str, 
 
 
 def without_unknown(override: Typed, groups: Groups) -> Typed | None:
-    """Return the override with unknown choices replaced by what was likely meant, so that the rest can be checked;
-    None where nothing is near."""
+    """Return the override with unknown choices replaced by what was likely meant, so that the rest can be checked.
+
+    None where nothing is near.
+    """
     if not unknown_choices(override, groups):
         return override
     choices = groups.choices(override.key)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from src.config.annotations import AnnotationReader
-from src.config.modules import Definition, Function, Reader, Unreadable, member
+from src.config.forwarding import calls_with, is_used, taken_out
+from src.config.modules import Function
+from src.config.reader import Definition, Reader, Unreadable, member
 from src.config.types import ANY, NONE, Type, union
 
 DEEPEST = 8
@@ -122,9 +123,7 @@ class ParameterReader:
         passed_on, is_open = self._passed_on(call, arguments.kwarg.arg, depth)
         return {**passed_on, **parameters}, is_open
 
-    def _parameter(
-        self, function: Definition, argument: ast.arg, default: ast.expr | None, position: int
-    ) -> Parameter:
+    def _parameter(self, function: Definition, argument: ast.arg, default: ast.expr | None, position: int) -> Parameter:
         kind = self.annotations.read(function.module, argument.annotation)
         if isinstance(default, ast.Constant) and default.value is None:
             kind = union(kind, NONE)
@@ -133,17 +132,17 @@ class ParameterReader:
     def _passed_on(self, call: _Call, name: str, depth: int) -> tuple[Parameters, bool]:
         """Return what `**name` may hold: what the callees that it is passed to take, and what is taken out of it."""
         assert isinstance(call.function.node, Function)
-        parameters = {key: Parameter(key, ANY, False, True) for key in _taken_out(call.function.node, name)}
+        parameters = {key: Parameter(key, ANY, False, True) for key in taken_out(call.function.node, name)}
         is_open = False
         callees = 0
-        for inner in _calls_with(call.function.node, name):
+        for inner in calls_with(call.function.node, name):
             callees += 1
             try:
                 found, more = self._of_callee(call, inner, depth)
             except Unreadable:
                 found, more = {}, True
             parameters, is_open = {**found, **parameters}, is_open or more
-        goes_elsewhere = not callees and _is_used(call.function.node, name) and not parameters
+        goes_elsewhere = not callees and is_used(call.function.node, name) and not parameters
         return parameters, is_open or goes_elsewhere
 
     def _of_callee(self, call: _Call, inner: ast.Call, depth: int) -> tuple[Parameters, bool]:
@@ -153,7 +152,9 @@ class ParameterReader:
         callee = self._callee(call, inner.func)
         if callee is None:
             return {}, False
-        parameters, is_open = self._of_call(callee, depth + 1) if isinstance(callee, _Call) else self.of(callee, depth + 1)
+        parameters, is_open = (
+            self._of_call(callee, depth + 1) if isinstance(callee, _Call) else self.of(callee, depth + 1)
+        )
         given = {keyword.arg for keyword in inner.keywords}
         starred = any(isinstance(argument, ast.Starred) for argument in inner.args)
         filled = 0 if starred else len(inner.args)
@@ -196,7 +197,9 @@ def _constructor(definition: Definition) -> Definition | None:
     init, new = member(definition, "__init__"), member(definition, "__new__")
     if init is None or new is None:
         return init or new
-    takes_anything = isinstance(init.node, Function) and not init.node.args.args[1:] and init.node.args.kwarg is not None
+    takes_anything = (
+        isinstance(init.node, Function) and not init.node.args.args[1:] and init.node.args.kwarg is not None
+    )
     return new if takes_anything else init
 
 
@@ -217,36 +220,3 @@ def _is_required_field(value: ast.expr | None) -> bool:
     if isinstance(value, ast.Call) and ast.unparse(value.func).rpartition(".")[2] == "field":
         return not {"default", "default_factory"} & {keyword.arg for keyword in value.keywords}
     return value is None
-
-
-def _calls_with(function: ast.AST, name: str) -> Iterator[ast.Call]:
-    """Yield the calls in a function that pass `**name` on."""
-    for node in ast.walk(function):
-        if isinstance(node, ast.Call) and any(
-            keyword.arg is None and isinstance(keyword.value, ast.Name) and keyword.value.id == name
-            for keyword in node.keywords
-        ):
-            yield node
-
-
-def _taken_out(function: ast.AST, name: str) -> set[str]:
-    """Return the names that a function takes out of `**name` itself: by `pop`, `get` or an index."""
-    keys = set()
-    for node in ast.walk(function):
-        key: ast.expr | None = None
-        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load) and _is_name(node.value, name):
-            key = node.slice
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
-            if node.func.attr in ("pop", "get") and _is_name(node.func.value, name):
-                key = node.args[0]
-        if isinstance(key, ast.Constant) and isinstance(key.value, str):
-            keys.add(key.value)
-    return keys
-
-
-def _is_used(function: ast.AST, name: str) -> bool:
-    return any(_is_name(node, name) for node in ast.walk(function))
-
-
-def _is_name(node: ast.AST, name: str) -> bool:
-    return isinstance(node, ast.Name) and node.id == name

@@ -43,8 +43,7 @@ def render(problems: Sequence[Problem]) -> str:
 
 
 def nearest(word: str, candidates: Collection[str]) -> str | None:
-    """Return the candidate that was likely meant: equal but for case and separators, else the most similar one, the
-    first of several."""
+    """Return the candidate that was likely meant: equal but for case and separators, else the most similar one."""
     plain = {candidate: _squeezed(candidate) for candidate in candidates}
     wanted = _squeezed(word)
     for candidate, squeezed in plain.items():
@@ -52,7 +51,9 @@ def nearest(word: str, candidates: Collection[str]) -> str | None:
             return candidate
     close = difflib.get_close_matches(wanted, list(plain.values()), n=5, cutoff=0.6)
     near = [candidate for candidate, squeezed in plain.items() if squeezed in close]
-    return max(near, key=lambda candidate: difflib.SequenceMatcher(None, plain[candidate], wanted).ratio(), default=None)
+    return max(
+        near, key=lambda candidate: difflib.SequenceMatcher(None, plain[candidate], wanted).ratio(), default=None
+    )
 
 
 def did_you_mean(word: str, candidates: Collection[str]) -> str:

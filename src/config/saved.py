@@ -13,11 +13,12 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from src.config.command import Composed
+from src.config.check import problems
+from src.config.composed import Composed
+from src.config.groups import CONF
+from src.config.problems import ConfigurationError
 from src.errors import UserError
 from src.files import write_text
-
-CONF = Path(__file__).resolve().parents[2] / "conf"
 
 
 def save(composed: Composed, config_path: Path, compose_path: Path) -> None:
@@ -41,13 +42,14 @@ def load(compose_path: Path) -> Composed:
     except Exception as error:
         raise UserError(f"{compose_path} cannot be read: {error}") from error
     assert isinstance(config, DictConfig)
-    return Composed(config=config, overrides=overrides, choices=choices)
+    return Composed(config=config, overrides=overrides, choices=choices, fallback=str(compose_path))
 
 
 def apply(saved: Composed, overrides: Sequence[str]) -> Composed:
     """Return the saved configuration with overrides: `group=choice` replaces its section, `a.b=value` one value.
 
-    Raises UserError where an override cannot be read, or its group has no such choice.
+    Raises UserError where an override cannot be read, its group has no such choice, or the result does not pass the
+    check.
     """
     config = OmegaConf.create(OmegaConf.to_container(saved.config, resolve=False))
     assert isinstance(config, DictConfig)
@@ -62,7 +64,10 @@ def apply(saved: Composed, overrides: Sequence[str]) -> Composed:
             values.append((key, value))
     for key, value in values:
         OmegaConf.update(config, key, value, merge=False, force_add=True)
-    return replace(saved, config=config, overrides=(*saved.overrides, *overrides), choices=choices)
+    changed = replace(saved, config=config, overrides=(*saved.overrides, *overrides), choices=choices)
+    if found := problems(changed):
+        raise ConfigurationError(found)
+    return changed
 
 
 def parse(override: str) -> tuple[str, Any]:

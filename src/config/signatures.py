@@ -9,9 +9,10 @@ from typing import Any
 
 from src.config.annotations import AnnotationReader
 from src.config.cache import cached
-from src.config.modules import Definition, Function, Reader, Unreadable, member
+from src.config.modules import Function
 from src.config.parameters import Parameter, ParameterReader
 from src.config.problems import nearest
+from src.config.reader import Definition, Reader, Unreadable
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
 
-from src.config.groups import Groups
-from src.config.problems import listing, nearest
+from src.config.groups import Groups, leaves
+from src.config.problems import did_you_mean, listing, nearest
+from src.config.schema import SECTIONS
+from src.config.signatures import NoSuchTarget, signature
 
 
 def for_key(key: str, siblings: Collection[str], elsewhere: Iterable[str]) -> str:
@@ -37,11 +40,51 @@ def choices_with(key: str, groups: Groups) -> str:
     group, _, rest = key.partition(".")
     if not rest or not groups.is_group(group):
         return ""
-    found = []
+    found = [
+        f"{group}={choice}"
+        for choice in groups.choices(group)
+        if any(f"{name}.".startswith(f"{rest}.") for name in leaves(groups.content(group, choice).values))
+    ]
+    verb = "has" if len(found) == 1 else "have"
+    return f"{listing(found, 6)} {verb} it" if found else ""
+
+
+def bringing(key: str, value: Mapping[str, Any], values: Mapping[str, Any], groups: Groups) -> str:
+    """Return what would give a section its `_target_`: another spelling, or a choice that brings the section."""
+    misspelt = [name for name in value if nearest(name, ["_target_"])]
+    if misspelt:
+        return f"did you mean _target_ by {misspelt[0]}?"
+    group, _, name = key.partition(".")
+    if not name:
+        return f"choose one with {group}=..." if groups.is_group(group) else ""
     for choice in groups.choices(group):
-        values = groups.content(group, choice).values
-        for part in rest.split("."):
-            values = values.get(part, ...) if isinstance(values, dict) else ...
-        if values is not ...:
-            found.append(f"{group}={choice}")
-    return f"{listing(found, 6)} has it" if len(found) == 1 else f"{listing(found, 6)} have it" if found else ""
+        entry = groups.content(group, choice).values.get(name)
+        if isinstance(entry, dict) and "_target_" in entry:
+            return f"{group}=[default,{choice}] brings it"
+    siblings = values.get(group)
+    entries = siblings.items() if isinstance(siblings, Mapping) else ()
+    return did_you_mean(name, [other for other, item in entries if isinstance(item, Mapping) and "_target_" in item])
+
+
+def valid_keys(plain: Iterable[str], sections: Iterable[str], values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield every valid dotted key: the plain ones, and all arguments of the sections that are in use."""
+    yield from plain
+    for name in sections:
+        yield name
+        value = values.get(name)
+        entries = value.items() if SECTIONS[name].named and isinstance(value, Mapping) else [("", value)]
+        for entry, item in entries:
+            yield from _arguments(f"{name}.{entry}".rstrip("."), item, SECTIONS[name].supplied)
+
+
+def _arguments(key: str, value: Any, supplied: Collection[str] = ()) -> Iterator[str]:
+    if not isinstance(value, Mapping) or not isinstance(value.get("_target_"), str):
+        return
+    try:
+        known = signature(value["_target_"])
+    except NoSuchTarget:
+        return
+    for name in known.parameters:
+        if name not in supplied:
+            yield f"{key}.{name}"
+            yield from _arguments(f"{key}.{name}", value.get(name))

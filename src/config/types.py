@@ -17,7 +17,8 @@ class Type:
     - `any`: whatever it is, it is accepted
     - `literal`: one of `values`
     - `union`: any of `parts`
-    - `sequence`: a list of `parts[0]`; `tuple`: a list with one of `parts` each; `mapping`: from `parts[0]` to `parts[1]`
+    - `sequence`: a list of `parts[0]`; `tuple`: a list with one entry of each of `parts`
+    - `mapping`: a section from `parts[0]` to `parts[1]`
     - `object`: an object of the class `name`, so nothing that a configuration can write but a section with `_target_`
     """
 

@@ -24,7 +24,7 @@ class Fault(str):
 
     near: bool
 
-    def __new__(cls, text: str, *, near: bool = False) -> Fault:  # noqa: D102
+    def __new__(cls, text: str, *, near: bool = False) -> Fault:
         fault = super().__new__(cls, text)
         fault.near = near
         return fault

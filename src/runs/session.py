@@ -175,13 +175,14 @@ def prepare_process(threads: int, log: Path | None = None) -> None:
         root.handlers.append(file)
     root.setLevel(logging.WARNING)
     logging.getLogger("src").setLevel(logging.INFO)
-    for name in ("pytorch_lightning", "lightning_fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(True)
     for message in EXPECTED_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
+    import pytorch_lightning  # noqa: F401 - sets the level of its loggers when it is imported
     import torch
 
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     torch.set_num_threads(threads)
 
 

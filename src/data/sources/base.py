@@ -41,7 +41,7 @@ class Source(ABC):
     square: bool = False
     """Whether all images are square already, so that evaluation needs no central crop."""
 
-    def prepare(self) -> None:
+    def prepare(self) -> None:  # noqa: B027 - most sources have nothing to fetch
         """Fetch what is missing on disk. Called by one process at a time.
 
         Raises UserError where the data is neither there nor can be had, saying what to do instead.

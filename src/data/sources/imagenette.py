@@ -8,8 +8,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from src.download import Remote, fetch
 from src.data.sources.folder import Folder
+from src.download import Remote, fetch
 from src.errors import UserError
 
 _SERVER = "https://s3.amazonaws.com/fast-ai-imageclas/"

@@ -18,7 +18,7 @@ LANDMARKS = ("centre", "top", "right", "bottom", "left")
 
 @dataclass(frozen=True)
 class Kind:
-    """A shape with a name. `contours` are filled by the even-odd rule: the first is the outer one, a second is a hole."""
+    """A shape with a name. `contours` are filled by the even-odd rule: the first is the outer one, a second a hole."""
 
     name: str
     contours: tuple[Points, ...]

@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from src.download import Remote, fetch
 from src.data.sources.base import Indices, Sample, Source
+from src.download import Remote, fetch
 from src.errors import UserError
 
 _Part = tuple[NDArray[np.uint8], NDArray[np.uint8]]

@@ -1,0 +1,146 @@
+"""Random-resized crops, flips and the central crop of evaluation: which part of an image becomes the input.
+
+One function of ours rather than albumentations' because seeding a library's generators for every sample costs about as
+much as the crop itself. Its numbers come from a counter-based stream: a few integer operations per number.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from src.data.sources.base import Sample
+
+_MASK = (1 << 64) - 1
+_ATTEMPTS = 10
+
+
+class Stream:
+    """Uniform numbers as a function of (seed, epoch, index): SplitMix64 (Steele, Lea and Flood 2014)."""
+
+    def __init__(self, seed: int, epoch: int, index: int) -> None:
+        self._state = _mixed(_mixed(_mixed(seed & _MASK) ^ epoch) ^ index)
+
+    def uniform(self) -> float:
+        """Return the next number in [0, 1)."""
+        self._state = (self._state + 0x9E3779B97F4A7C15) & _MASK
+        return (_mixed(self._state) >> 11) * 2.0**-53
+
+    def below(self, bound: int) -> int:
+        """Return the next integer in 0 .. bound - 1."""
+        return int(self.uniform() * bound)
+
+
+def _mixed(z: int) -> int:
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
+    return z ^ (z >> 31)
+
+
+@dataclass(frozen=True)
+class CropBox:
+    """A part of an image, in pixels, and whether it is mirrored left to right or top to bottom."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+    mirrored: bool = False
+    upside_down: bool = False
+
+
+def random_resized_crop(
+    height: int, width: int, scale: tuple[float, float], ratio: tuple[float, float], stream: Stream
+) -> CropBox:
+    """Return a part whose share of the area lies in `scale` and whose width / height lies in `ratio`.
+
+    The distribution of torchvision's RandomResizedCrop (Szegedy et al. 2015, section 6): area uniform, the logarithm of
+    the aspect ratio uniform, ten attempts, then the largest central part of an allowed ratio.
+    """
+    low, high = math.log(ratio[0]), math.log(ratio[1])
+    for _ in range(_ATTEMPTS):
+        area = height * width * (scale[0] + (scale[1] - scale[0]) * stream.uniform())
+        aspect = math.exp(low + (high - low) * stream.uniform())
+        w, h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+        if 0 < w <= width and 0 < h <= height:
+            return CropBox(stream.below(height - h + 1), stream.below(width - w + 1), h, w)
+    w, h = min(width, round(height * ratio[1])), min(height, round(width / ratio[0]))
+    return CropBox((height - h) // 2, (width - w) // 2, h, w)
+
+
+def central_crop(height: int, width: int, size: int, eval_crop: float) -> CropBox:
+    """Return the central square that remains when the shorter side becomes `size / eval_crop` and `size` is cut out."""
+    shorter = min(height, width)
+    side = min(shorter, max(1, round(shorter * size / round(size / eval_crop))))
+    return CropBox((height - side) // 2, (width - side) // 2, side, side)
+
+
+def flipped(box: CropBox, horizontal: float, vertical: float, stream: Stream) -> CropBox:
+    """Return the same part, mirrored with the given probabilities."""
+    return replace(box, mirrored=stream.uniform() < horizontal, upside_down=stream.uniform() < vertical)
+
+
+def cut(sample: Sample, box: CropBox, size: int) -> Sample:
+    """Return the sample seen through `box`, `size` pixels high and wide: the image and every target that has a place.
+
+    Boxes are clipped to the part that is left; points outside of it are no longer visible.
+    """
+    height, width = sample["image"].shape[:2]
+    seen = sample | {"image": cut_image(sample["image"], box, size)}
+    origin, extent = np.array([box.left, box.top]), np.array([box.width, box.height])
+    if "box" in sample:
+        corners = sample["box"].reshape(2, 2) * [width, height]
+        seen["box"] = _clipped((corners - origin) / extent, box).reshape(4).astype(np.float32)
+    if "boxes" in sample:
+        corners = sample["boxes"].reshape(-1, 2, 2)
+        places = [_clipped((pair - origin) / extent, box).reshape(4) * size for pair in corners]
+        seen["boxes"] = np.array(places, np.float32).reshape(-1, 4)
+    if "keypoints" in sample:
+        points = _turned((sample["keypoints"] * [width, height] - origin) / extent, box)
+        inside = ((points >= 0) & (points <= 1)).all(-1)
+        seen["keypoints"], seen["visible"] = points.astype(np.float32), sample["visible"] & inside
+    if "mask" in sample:
+        seen["mask"] = cut_image(sample["mask"].astype(np.uint8), box, size, nearest=True).astype(np.int64)
+    if "masks" in sample:
+        masks = [cut_image(mask, box, size, nearest=True) for mask in sample["masks"]]
+        seen["masks"] = np.array(masks, np.uint8).reshape(-1, size, size)
+    return seen
+
+
+def cut_image(image: NDArray[np.uint8], box: CropBox, size: int, *, nearest: bool = False) -> NDArray[np.uint8]:
+    """Return the part of an image (H, W, C) or mask (H, W) as (size, size, C) or (size, size).
+
+    Only the part is read. Shrinking by half or more averages the pixels that fall together, else it is bilinear.
+    """
+    part = image[box.top : box.top + box.height, box.left : box.left + box.width]
+    if part.shape[:2] != (size, size):
+        shrinks = min(part.shape[:2]) >= 2 * size
+        method = cv2.INTER_NEAREST if nearest else cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        part = _resized(part, size, method)
+    if box.mirrored:
+        part = part[:, ::-1]
+    return part[::-1] if box.upside_down else part
+
+
+def _resized(image: NDArray[np.uint8], size: int, method: int) -> NDArray[np.uint8]:
+    """Resize any number of channels: OpenCV takes four at a time and drops the axis of a single one."""
+    if image.ndim == 3 and image.shape[2] > 4:
+        parts = [_resized(image[..., i : i + 4], size, method) for i in range(0, image.shape[2], 4)]
+        return np.concatenate(parts, axis=2)
+    found = cv2.resize(image, (size, size), interpolation=method)
+    return np.asarray(found, np.uint8).reshape(size, size, *image.shape[2:])
+
+
+def _turned(points: NDArray[np.float64], box: CropBox) -> NDArray[np.float64]:
+    """Mirror points (N, 2) of (x, y) in [0, 1]."""
+    x, y = points[..., 0], points[..., 1]
+    return np.stack([1 - x if box.mirrored else x, 1 - y if box.upside_down else y], -1)
+
+
+def _clipped(corners: NDArray[np.float64], box: CropBox) -> NDArray[np.float64]:
+    """Return two corners (2, 2) of (x, y), mirrored, clipped to [0, 1] and in order."""
+    return np.sort(np.clip(_turned(corners, box), 0, 1), axis=0)
