@@ -9,7 +9,7 @@ from src.config.command import compose
 from src.runs import session
 
 TINY = (
-    "model=lenet", "network.activation=relu", "data.source.size=32", "data.source.train=160", "data.source.val=48",
+    "model=lenet", "data.source.size=32", "data.source.train=160", "data.source.val=48",
     "data.source.test=50", "data.batch_size=16", "data.num_workers=0", "trainer.max_epochs=2", "trainer.accelerator=cpu",
     "trainer.log_every_n_steps=4", "threads=1", "logger=csv", "augment=light",
 )  # fmt: skip
@@ -17,8 +17,13 @@ TINY = (
 
 def train(run_dir: Path, *overrides: str) -> Path:
     """Train what the overrides say, on top of `TINY`, in `run_dir`."""
-    session.start(compose("train", [*TINY, *overrides, f"run_dir={run_dir}"]))
+    session.start(compose("train", [*on_top(TINY, overrides), f"run_dir={run_dir}"]))
     return run_dir
+
+
+def on_top(base: Sequence[str], overrides: Sequence[str]) -> list[str]:
+    """Return the overrides with each key once, the later one's value."""
+    return [f"{key}={value}" for key, value in dict(item.split("=", 1) for item in [*base, *overrides]).items()]
 
 
 def resume(run_dir: Path, overrides: Sequence[str] = ()) -> Path:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from src.config import compatibility, schema, suggestions, values
 from src.config.composed import Composed
 from src.config.groups import leaves
-from src.config.problems import Problem, did_you_mean
+from src.config.problems import Problem, did_you_mean, nearest
 from src.config.resolving import BROKEN, resolved
 from src.config.schema import Section
 from src.config.signatures import NoSuchTarget, Signature, signature
@@ -23,6 +25,37 @@ def problems(composed: Composed) -> list[Problem]:
     misfits = compatibility.problems(composed)
     explained = {problem.key for problem in misfits}
     return [*misfits, *(problem for problem in check.found if problem.key not in explained)]
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A section with its target's signature."""
+
+    key: str
+    value: Mapping[str, Any]
+    known: Signature
+    section: Section
+    narrower: Mapping[str, Type]
+
+    @cached_property
+    def required(self) -> set[str]:
+        """The arguments without a default."""
+        return {name for name, parameter in self.known.parameters.items() if parameter.required}
+
+    @cached_property
+    def given(self) -> set[str]:
+        """The arguments that the program gives."""
+        return {*self.section.supplied, *(self.required & set(self.section.filled))}
+
+    @cached_property
+    def free(self) -> list[str]:
+        """The arguments that a configuration may give."""
+        return [name for name in self.known.parameters if name not in self.given]
+
+    @cached_property
+    def lacking(self) -> list[str]:
+        """The arguments that a configuration must give, and this one does not."""
+        return [name for name in self.free if name in self.required and name not in self.value]
 
 
 class _Check:
@@ -39,6 +72,7 @@ class _Check:
 
     def root(self) -> None:
         """Check the plain keys and the sections of the whole configuration."""
+        meant: set[str] = set()
         for key, value in self.values.items():
             if key in self.plain:
                 self._value(key, value, self.plain[key])
@@ -52,18 +86,21 @@ class _Check:
                     what = "must hold keys and values", ""
                 self.found.append(Problem(self.origins.chosen_by(key), key, *what))
             else:
-                self._unknown(key, [*self.plain, *self.sections])
+                meant |= self._unknown(key, [*self.plain, *self.sections])
         for key in (*self.plain, *self.sections):
-            if key not in self.values and key not in self.composed.unsure:
+            if key not in self.values and key not in self.composed.unsure | meant:
                 self._missing(key)
 
     def _section(self, name: str, value: Any, section: Section) -> None:
         if section.named and isinstance(value, Mapping):
-            for entry, item in value.items():
-                if item is not None:  # null removes an entry that a file brought
-                    self._target(f"{name}.{entry}", item, section)
+            self._entries(name, value, section)
         elif value is not None or not section.optional:
             self._target(name, value, section)
+
+    def _entries(self, key: str, value: Mapping[str, Any], section: Section) -> None:
+        for entry, item in value.items():
+            if item is not None:  # null removes an entry that a file brought
+                self._target(f"{key}.{entry}", item, section)
 
     def _target(self, key: str, value: Any, section: Section) -> None:
         """Check a section that must become an object."""
@@ -72,12 +109,20 @@ class _Check:
             return
         target = value.get("_target_")
         if not isinstance(target, str) or target == "???":
-            self._report(key, "has no `_target_`", suggestions.bringing(key, value, self.values, self.composed.groups))
+            self._without_target(key, value)
             return
         known = self._signature(f"{key}._target_", target)
         if known is not None:
             narrower = {} if target.startswith("src.") else self._narrower(section)
-            self._arguments(key, value, known, section, narrower)
+            self._arguments(_Call(key, value, known, section, narrower))
+
+    def _without_target(self, key: str, value: Mapping[str, Any]) -> None:
+        misspelt = [name for name in value if nearest(name, ["_target_"])]
+        if misspelt:
+            self._report(f"{key}.{misspelt[0]}", "unknown", "did you mean _target_?")
+        else:
+            hint = suggestions.bringing(key, self.values, self.composed.groups)
+            self._report(key, "has no `_target_`", hint)
 
     def _signature(self, key: str, target: str) -> Signature | None:
         """Return the target's signature; report a target that is not there, or not one that may be built."""
@@ -88,10 +133,11 @@ class _Check:
         try:
             known = signature(target)
         except NoSuchTarget as error:
-            self._report(key, f"there is no {target}", f"did you mean {error.suggestion}?" if error.suggestion else "")
+            question = f"did you mean {error.suggestion}?" if error.suggestion else ""
+            self._report(key, f"there is no class or function {target}", question)
             return None
-        if known.module and not self._is_allowed(f"{known.module}."):
-            self._report(key, f"{target} is {known.module}'s, outside the packages that may be built", allowed)
+        if not self._is_allowed(f"{known.place}."):
+            self._report(key, f"{target} is {known.place}'s, outside the packages that may be built", allowed)
             return None
         return known
 
@@ -105,28 +151,33 @@ class _Check:
         fields = signature(f"{schema.ARGUMENTS}.{section.narrower}").parameters
         return {name: parameter.type for name, parameter in fields.items()}
 
-    def _arguments(
-        self, key: str, value: Mapping[str, Any], known: Signature, section: Section, narrower: Mapping[str, Type]
-    ) -> None:
-        required = {name for name, parameter in known.parameters.items() if parameter.required}
-        given = {*section.supplied, *(required & set(section.filled))}
-        free = [name for name in known.parameters if name not in given]
+    def _arguments(self, call: _Call) -> None:
         meant: set[str] = set()
-        for name, item in value.items():
-            dotted = f"{key}.{name}"
-            if name == "_target_":
-                continue
-            if name in given:
-                self._report(dotted, "is given by the program", self._own_key(name))
-            elif name in known.parameters:
-                self._value(dotted, item, narrower.get(name, known.parameters[name].type), section)
-            elif not known.open or did_you_mean(name, required - given - set(value)):
-                meant.update(re.findall(r"\w+", self._unknown(dotted, free, target=value["_target_"])))
-            else:
-                self._nested(dotted, item, section)
-        for name in free:
-            if name in required and name not in value and name not in meant:
-                self._missing(f"{key}.{name}")
+        for name, item in call.value.items():
+            if name != "_target_":
+                meant |= self._argument(call, name, item)
+        for name in call.lacking:
+            if name not in meant:
+                self._missing(f"{call.key}.{name}")
+
+    def _argument(self, call: _Call, name: str, item: Any) -> set[str]:
+        """Check one argument of a target; returns the names that may have been meant where it has no such argument."""
+        dotted = f"{call.key}.{name}"
+        if name in call.given:
+            self._report(dotted, "is given by the program", self._own_key(name))
+        elif name in call.section.entries and isinstance(item, Mapping):
+            self._entries(dotted, item, Section(narrower=call.section.narrower))
+        elif name in call.known.parameters:
+            kind = call.narrower.get(name, call.known.parameters[name].type)
+            self._value(dotted, item, kind, call.section)
+        elif name.startswith("_"):
+            self._report(dotted, "unknown", did_you_mean(name, ["_target_"]))
+        elif not call.known.open or suggestions.is_misspelling(name, set(call.free) - set(call.value)):
+            siblings = call.lacking if did_you_mean(name, call.lacking) else call.free
+            return self._unknown(dotted, siblings, target=call.value["_target_"])
+        else:
+            self._nested(dotted, item, call.section)
+        return set()
 
     def _value(self, key: str, value: Any, kind: Type, section: Section | None = None) -> None:
         """Check a value against its type, and the sections with a `_target_` in it."""
@@ -136,7 +187,7 @@ class _Check:
             self._missing(key)
             return
         if isinstance(value, Mapping) and "_target_" not in value and kind.kind == "object":
-            self._report(key, "has no `_target_`", suggestions.bringing(key, value, self.values, self.composed.groups))
+            self._without_target(key, value)
             return
         found = values.fault(value, kind)
         if found is not None:
@@ -146,20 +197,20 @@ class _Check:
 
     def _nested(self, key: str, value: Any, section: Section | None) -> None:
         inner = Section(narrower=section.narrower if section else "")
-        if isinstance(value, Mapping) and "_target_" in value:
+        if isinstance(value, Mapping) and any(str(n).startswith("_") and nearest(n, ["_target_"]) for n in value):
             self._target(key, value, inner)
         elif isinstance(value, Mapping | list):
             for name, item in value.items() if isinstance(value, Mapping) else enumerate(value):
                 self._nested(f"{key}.{name}", item, section)
 
-    def _unknown(self, key: str, siblings: list[str], target: str = "") -> str:
-        """Report a key that is not there; returns the question that goes with it."""
+    def _unknown(self, key: str, siblings: list[str], target: str = "") -> set[str]:
+        """Report a key that is not there; returns the names that may have been meant."""
         question = suggestions.for_key(key, siblings, suggestions.valid_keys(self.plain, self.sections, self.values))
         if question or not target:
             self._report(key, "unknown", question)
         else:
             self._report(key, f"unknown to {target}", suggestions.choices_with(key, self.composed.groups))
-        return question
+        return set(re.findall(r"\w+", question))
 
     def _missing(self, key: str) -> None:
         self._report(key, "is missing", f"type {key}=...")

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
+from src.config.completion import script
 from src.config.composed import Composed as Composed
 from src.config.groups import CONF, Groups
 from src.config.problems import COMMAND_LINE, ConfigurationError, Problem
@@ -47,6 +48,9 @@ def compose(config_name: str, argv: Sequence[str] | None = None) -> Composed:
         print(help_text(config_name, [word for word in arguments if not word.startswith("-")]))
         sys.exit(0)
     options = _parse(arguments)
+    if options.shell_completion and (text := script(options.overrides)):
+        print(text)
+        sys.exit(0)
     if options.shell_completion or options.hydra_help:
         _hand_to_hydra(config_name, arguments)
 

@@ -13,7 +13,8 @@ from src.config.signatures import NoSuchTarget, class_literal
 
 def problems(composed: Composed) -> list[Problem]:
     """Return what does not fit together; each part by itself has been found right."""
-    return [*_model_and_data(composed), *_typed_and_experiment(composed)]
+    fresh = bool(composed.layers)  # a saved run was checked against its experiment when it began
+    return [*_model_and_data(composed), *(_typed_and_experiment(composed) if fresh else ())]
 
 
 def notes(composed: Composed) -> list[str]:

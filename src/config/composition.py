@@ -51,18 +51,28 @@ def compose_leniently(config_name: str, typed: Sequence[Typed], groups: Groups) 
         kept = {override.key for override in remaining or ()}
         lost = {override.key for override in typed if override.is_choice(groups)} - kept
         result.lost = frozenset(lost | loader.findings.unsure)
-        result.choices = choices_of(result.config)
+        result.choices = {**_several(loader, config_name), **_choices(result.config)}
         result.layers = tuple(_layers(loader, groups))
         with flag_override(result.config, ["struct", "readonly"], [False, False]):
             result.config.pop("hydra")
     return result
 
 
-def choices_of(config: DictConfig) -> dict[str, Any]:
-    """Return the choice of each group from a configuration that still has Hydra's own section."""
+def _choices(config: DictConfig) -> dict[str, Any]:
+    """Return the choice of each group, as Hydra knows it."""
     choices = OmegaConf.to_container(config.hydra.runtime.choices)
     assert isinstance(choices, dict)
     return {str(key): value for key, value in choices.items() if not str(key).startswith("hydra")}
+
+
+def _several(loader: Loader, config_name: str) -> dict[str, list[str]]:
+    """Return the choices of groups with several, which Hydra does not tell."""
+    found: dict[str, list[str]] = {}
+    for entry in loader.merged:
+        group, _, choice = (entry.config_path or "").rpartition("/")
+        if entry.parent == config_name and group and not group.startswith("hydra"):
+            found.setdefault(group, []).append(choice)
+    return found
 
 
 def _layers(loader: Loader, groups: Groups) -> list[Layer]:

@@ -38,10 +38,10 @@ class Groups:
         found = {path.name for folder in self.folders for path in folder.iterdir() if path.is_dir()}
         return sorted(name for name in found if name != "hydra" and self.choices(name))
 
-    def choices(self, group: str) -> list[str]:
-        """Return the choices of a group; files that begin with an underscore are shared bases and not among them."""
+    def choices(self, group: str, *, bases: bool = False) -> list[str]:
+        """Return the choices of a group, or its shared bases, whose files begin with an underscore."""
         found = {path.stem for folder in self.folders for path in (folder / group).glob("*.yaml")}
-        return sorted(name for name in found if not name.startswith("_"))
+        return sorted(name for name in found if name.startswith("_") == bases)
 
     def file(self, name: str) -> Path | None:
         """Return the file of a configuration such as `train` or `model/resnet`."""

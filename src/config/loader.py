@@ -28,6 +28,9 @@ from src.config.problems import Problem, did_you_mean, nearest
 PLUGINS = CONF.parent / "src" / "runs" / "plugins"
 
 
+_HYDRA_KEY = re.compile(r"Key '(\w+)' not in '(\w+)'")
+
+
 class Findings:
     """What was wrong with the files that were loaded, each mistake once however often it is met."""
 
@@ -48,8 +51,9 @@ class Findings:
         """Note why a file cannot be used, and take nothing from it."""
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         what = f"cannot be used: {reason(error)}"
-        where = self.place(config_path, mark.line + 1 if mark else 0)
-        self.problems.setdefault((config_path, ""), Problem(where, config_path, what))
+        named = _HYDRA_KEY.search(str(error))
+        where = self.place(config_path, mark.line + 1 if mark else self._line(config_path, named[1] if named else ""))
+        self.problems.setdefault((config_path, ""), Problem(where, config_path, what, _hydra_key(error)))
         self.ignored.add(config_path)
         self.unsure.add(config_path.rpartition("/")[0])
 
@@ -126,7 +130,7 @@ class Repository(ConfigRepository):
         """Return the choice where it exists, else note that it does not and return the nearest."""
         if "$" in choice or choice == "???" or self.config_exists(f"{group}/{choice}" if group else choice):
             return choice
-        choices = self.findings.groups.choices(group)
+        choices = self.findings.groups.choices(group, bases=choice.startswith("_"))
         self.findings.add(config_path, f"{group}: {choice}", *no_such_choice(group, choice, choices))
         match = nearest(choice, choices)
         if match is None:
@@ -182,6 +186,15 @@ def reason(error: Exception) -> str:
     first = lines[1] if lines[0].endswith(":") and len(lines) > 1 else lines[0]
     cause = str(error.__cause__ or "").partition("\n")[0]
     return ": ".join(dict.fromkeys(part for part in (first, cause) if part))
+
+
+def _hydra_key(error: Exception) -> str:
+    """Return what was likely meant by a key that Hydra's own section does not have."""
+    import hydra.conf
+
+    found = _HYDRA_KEY.search(str(error))
+    fields = getattr(getattr(hydra.conf, found[2], None), "__dataclass_fields__", {}) if found else {}
+    return did_you_mean(found[1], list(fields)) if found else ""
 
 
 def _nothing() -> ConfigResult:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -36,23 +36,29 @@ class Origins:
             if key.startswith(f"{override.key}.") and _holds(override.values[0], key[len(override.key) + 1 :]):
                 return COMMAND_LINE, key
         below = [override for override in self.typed if override.key.startswith(f"{key}.")]
+        place = self._in_files(key, sections_only=bool(below))
+        if place is None and below:
+            return COMMAND_LINE, below[-1].canonical
+        parents = key.split(".")[:-1]
+        while place is None and parents:
+            place = self._in_files(".".join(parents))
+            parents.pop()
+        return place or self.fallback, key
+
+    def _in_files(self, key: str, *, sections_only: bool = False) -> str | None:
+        """Return the last file that has a key, with its line."""
         for layer in reversed(self.layers):
             line, node = _find(layer, key)
-            if line and (isinstance(node, yaml.MappingNode) or not below):
-                return f"{readable(layer.path)}:{line}", key
-        if below:
-            return COMMAND_LINE, below[-1].canonical
-        parent = key.rpartition(".")[0]
-        return (self.of(parent)[0], key) if parent else (self.fallback, key)
+            if line and (isinstance(node, yaml.MappingNode) or not sections_only):
+                return f"{readable(layer.path)}:{line}"
+            if layer.package == key:
+                return readable(layer.path)
+        return None
 
     def chosen_by(self, group: str) -> str:
         """Return where a section's choice lies: the file of the last layer that is a choice of the group."""
         paths = [layer.path for layer in self.layers if layer.package == group]
         return readable(paths[-1]) if paths else self.fallback
-
-    def files(self) -> Iterator[Path]:
-        """Yield the files that were merged, each once."""
-        yield from dict.fromkeys(layer.path for layer in self.layers)
 
 
 def _holds(value: object, dotted: str) -> bool:

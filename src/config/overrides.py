@@ -41,7 +41,15 @@ class Typed:
             return f"++{self.canonical}"
         if self.values == (None,):  # Hydra takes no null for a choice on the command line, only in a file
             return f"~{self.key}"
-        return f"+{self.canonical}" if self.append else self.canonical
+        choice = self.canonical
+        if not all(isinstance(value, str) for value in self.values):  # `debug=nan` is a number to Hydra
+            choice = f"{self.key}={','.join(_written(names_in(value)) for value in self.values)}"
+        return f"+{choice}" if self.append else choice
+
+
+def names_in(value: Any) -> Any:
+    """Return the name of a choice as text, or the list of them."""
+    return [str(name) for name in value] if isinstance(value, list) else str(value)
 
 
 def read(text: str) -> Typed | Problem:

@@ -61,8 +61,7 @@ class ParameterReader:
         """Return the parameters, and whether there may be more that the text does not tell."""
         if isinstance(definition.node, ast.ClassDef):
             return self._of_class(definition, depth)
-        is_method = definition.owner is not None and not _is_decorated(definition.node, "staticmethod")
-        return self._of_call(_Call(definition, bound=is_method), depth)
+        return self._of_call(_Call(definition), depth)
 
     def _of_class(self, definition: Definition, depth: int) -> tuple[Parameters, bool]:
         mro = tuple(self.reader.mro(definition))

@@ -43,12 +43,13 @@ def render(problems: Sequence[Problem]) -> str:
 
 
 def nearest(word: str, candidates: Collection[str]) -> str | None:
-    """Return the candidate that was likely meant: equal but for case and separators, else the most similar one."""
+    """Return the candidate that was likely meant: equal but for separators or the order of letters, else similar."""
     plain = {candidate: _squeezed(candidate) for candidate in candidates}
     wanted = _squeezed(word)
-    for candidate, squeezed in plain.items():
-        if squeezed == wanted:
-            return candidate
+    for alike in (str, sorted):
+        for candidate, squeezed in plain.items():
+            if alike(squeezed) == alike(wanted):
+                return candidate
     close = difflib.get_close_matches(wanted, list(plain.values()), n=5, cutoff=0.6)
     near = [candidate for candidate, squeezed in plain.items() if squeezed in close]
     return max(

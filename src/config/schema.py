@@ -23,6 +23,8 @@ class Section:
     filled: tuple[str, ...] = ()
     """Arguments that the program gives to those targets that cannot do without."""
     named: bool = False
+    entries: tuple[str, ...] = ()
+    """Arguments that hold objects by name."""
     optional: bool = False
     """Whether the section may be null."""
     narrower: str = ""
@@ -31,7 +33,7 @@ class Section:
 
 SECTIONS = {
     "data": Section(supplied=("augment", "seed", "preprocessing")),
-    "augment": Section(narrower="AugmentArguments"),
+    "augment": Section(entries=("transforms",), narrower="AugmentArguments"),
     "model": Section(supplied=("network", "spec", "optimizer", "scheduler", "seed")),
     "network": Section(supplied=("num_classes", "in_channels", "image_size")),
     "optimizer": Section(supplied=("params",), narrower="OptimizerArguments"),

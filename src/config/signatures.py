@@ -22,8 +22,11 @@ class Signature:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     open: bool = False
     """Whether further names may be taken too: `**kwargs` that go where the text does not tell."""
-    module: str = ""
-    """Where the target is defined, which re-exports hide; empty where that could not be read."""
+    place: str = ""
+    """The module that defines the target, which re-exports hide; where that could not be read, the name it led to."""
+
+
+NOT_CALLABLE = (ast.Constant, ast.Dict, ast.List, ast.Tuple, ast.Set, ast.JoinedStr)
 
 
 class NoSuchTarget(Exception):
@@ -43,14 +46,14 @@ def signature(target: str) -> Signature:
     """
     row = cached(f"signature {target}", lambda reader: _read(target, reader))
     parameters = {name: Parameter.from_json(name, parameter) for name, parameter in row["parameters"].items()}
-    return Signature(parameters, row["open"], row["module"])
+    return Signature(parameters, row["open"], row["place"])
 
 
 def class_literal(target: str, name: str) -> Any:
     """Return the literal that a class, or the first base that has one, assigns to `name`; None where there is none."""
 
     def read(reader: Reader) -> dict[str, Any]:
-        definition = _locate(target, reader)
+        definition, _ = _locate(target, reader)
         if definition is None or not isinstance(definition.node, ast.ClassDef):
             return {"value": None}
         values = (_assigned(base.node, name) for base in reader.mro(definition))
@@ -61,29 +64,30 @@ def class_literal(target: str, name: str) -> Any:
 
 
 def _read(target: str, reader: Reader) -> dict[str, Any]:
-    definition = _locate(target, reader)
+    definition, place = _locate(target, reader)
     if definition is None:
-        return {"parameters": {}, "open": True, "module": ""}
+        return {"parameters": {}, "open": True, "place": place}
     parameters, is_open = ParameterReader(reader, AnnotationReader(reader)).of(definition)
     rows = {name: parameter.as_json() for name, parameter in parameters.items()}
-    return {"parameters": rows, "open": is_open, "module": definition.module.name}
+    return {"parameters": rows, "open": is_open, "place": place}
 
 
-def _locate(target: str, reader: Reader) -> Definition | None:
-    """Return the class or function, None where it cannot be read. Raises NoSuchTarget where it does not exist."""
+def _locate(target: str, reader: Reader) -> tuple[Definition | None, str]:
+    """Return the class or function and where it lies; None where it cannot be read, and the name that it led to.
+
+    Raises NoSuchTarget where it does not exist, or is neither a class nor a function of a module.
+    """
     try:
         definition = reader.locate(target)
     except Unreadable as unreadable:
         if str(unreadable) == target:  # not even the top-level package is there
             raise NoSuchTarget(target, None) from unreadable
-        return None
-    if definition is None or definition.node is None:
-        raise NoSuchTarget(target, _nearest_target(target, reader))
-    if isinstance(definition.node, ast.ClassDef | Function):
-        return definition
-    if isinstance(definition.node, ast.Constant | ast.Dict | ast.List | ast.Tuple | ast.Set | ast.JoinedStr):
-        raise NoSuchTarget(target, _nearest_target(target, reader))
-    return None
+        return None, str(unreadable)
+    node = definition.node if definition is not None else None
+    if definition is None or node is None or isinstance(node, NOT_CALLABLE) or definition.owner is not None:
+        suggestion = _nearest_target(target, reader)
+        raise NoSuchTarget(target, suggestion if suggestion != target else None)
+    return (definition if isinstance(node, ast.ClassDef | Function) else None), definition.module.name
 
 
 def _nearest_target(target: str, reader: Reader, *, module: bool = False) -> str | None:

@@ -20,7 +20,7 @@ def for_key(key: str, siblings: Collection[str], elsewhere: Iterable[str]) -> st
     """
     section, _, name = key.rpartition(".")
     close = nearest(name, siblings)
-    if close and difflib.SequenceMatcher(None, name.lower(), close.lower()).ratio() >= 0.8:
+    if close and is_misspelling(name, [close], 0.8):
         return f"did you mean {close}?"
     keys = [other for other in elsewhere if other != key]
     same = [other for other in keys if other.rpartition(".")[2] == name]
@@ -33,6 +33,14 @@ def for_key(key: str, siblings: Collection[str], elsewhere: Iterable[str]) -> st
         match = nearest(name, leaves)
         candidates = [leaves[match]] if match else []
     return f"did you mean {' or '.join(candidates)}?" if candidates else ""
+
+
+def is_misspelling(name: str, candidates: Collection[str], least: float = 0.85) -> bool:
+    """Return whether a name is so like another that it is hardly a name of its own."""
+    if any(sorted(name) == sorted(candidate) for candidate in candidates):
+        return True
+    ratios = (difflib.SequenceMatcher(None, name.lower(), candidate.lower()).ratio() for candidate in candidates)
+    return max(ratios, default=0.0) >= least
 
 
 def choices_with(key: str, groups: Groups) -> str:
@@ -49,11 +57,8 @@ def choices_with(key: str, groups: Groups) -> str:
     return f"{listing(found, 6)} {verb} it" if found else ""
 
 
-def bringing(key: str, value: Mapping[str, Any], values: Mapping[str, Any], groups: Groups) -> str:
-    """Return what would give a section its `_target_`: another spelling, or a choice that brings the section."""
-    misspelt = [name for name in value if nearest(name, ["_target_"])]
-    if misspelt:
-        return f"did you mean _target_ by {misspelt[0]}?"
+def bringing(key: str, values: Mapping[str, Any], groups: Groups) -> str:
+    """Return what would give a section its `_target_`: a choice that brings it, or another name."""
     group, _, name = key.partition(".")
     if not name:
         return f"choose one with {group}=..." if groups.is_group(group) else ""

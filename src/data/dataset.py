@@ -21,7 +21,7 @@ _RAGGED = ("boxes", "labels", "masks")
 
 
 class BatchDataset(Dataset[dict[str, Any]]):
-    """A split of a source. Indexed by a `Batch`, it returns the collated batch.
+    """A split of a source with some of its targets. Indexed by a `Batch`, it returns the collated batch.
 
     `image` is uint8 (B, C, H, W), a view of memory laid out channels last; targets are stacked, ragged ones are lists.
     """
@@ -37,9 +37,9 @@ class BatchDataset(Dataset[dict[str, Any]]):
     def sample(self, position: int, epoch: int = 0) -> Sample:
         """Return one transformed sample of the split, with its `index` in the source."""
         index = int(self.indices[position])
-        sample = self.source.read(index)
-        sample["index"] = index
-        return self.transform(sample, epoch)
+        read = self.source.read(index)
+        wanted = {key: read[key] for key in ("image", "path", *self.targets) if key in read}
+        return self.transform(wanted | {"index": index}, epoch)
 
     def __getitem__(self, batch: Batch) -> dict[str, Any]:
         samples = [self.sample(position, batch.epoch) for position in batch.positions]

@@ -86,6 +86,8 @@ class ImageData(LightningDataModule):
         self.splits: dict[str, Indices] = {}
         self.left_out: tuple[BadSample, ...] = ()
         self.spec: DataSpec | None = None
+        self.wanted_targets: tuple[str, ...] | None = None
+        """The targets that batches have, where a model has said which it requires; else all that the source has."""
         self.measured_split = "test"
         """The split that `Trainer.test` measures."""
         self._position = (0, 0)
@@ -186,7 +188,8 @@ class ImageData(LightningDataModule):
     def dataset(self, split: str, *, augmented: bool = False) -> BatchDataset:
         """Return a split (`train`, `val`, `test`) as a dataset, as evaluation sees it or augmented."""
         spec = self._opened()
-        return BatchDataset(self.source, self.splits[split], self._transform(spec, augmented), spec.targets)
+        targets = spec.targets if self.wanted_targets is None else self.wanted_targets
+        return BatchDataset(self.source, self.splits[split], self._transform(spec, augmented), targets)
 
     def _transform(self, spec: DataSpec, augmented: bool) -> Transform:
         if not augmented:

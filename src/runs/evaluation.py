@@ -44,7 +44,9 @@ def restore(config: dict[str, Any], run: RunDirectory, checkpoint: str) -> tuple
     """Return the trained model of a run and its opened data."""
     data = open_data(without_pretrained(config))
     spec = data.open(DataSpec.load(run.data))
-    return restore_model(config, run, spec, checkpoint), data, spec
+    model = restore_model(config, run, spec, checkpoint)
+    data.wanted_targets = model.requires
+    return model, data, spec
 
 
 def restore_model(config: dict[str, Any], run: RunDirectory, spec: DataSpec, checkpoint: str) -> ImageModule:

@@ -106,7 +106,7 @@ class _Images(Dataset[NDArray[np.uint8] | str]):
         try:
             sample = {"image": decode(self.files[position], self.spec.channels)}
         except Unreadable as error:
-            return str(error)
+            return error.reason
         image: NDArray[np.uint8] = self.augment.evaluate(sample, self.spec.image_size, self.spec.eval_crop)["image"]
         return image
 
@@ -119,7 +119,7 @@ def _batches(images: _Images, batch_size: int, num_workers: int) -> Iterator[tup
         DataLoader(images, batch_size=None, num_workers=num_workers, collate_fn=_as_it_is)
     ):
         if isinstance(image, str):
-            log.warning("left out: %s: %s", images.files[position], image)
+            log.warning("left out: %s %s", images.files[position], image)
             continue
         positions.append(position)
         stack.append(image)

@@ -61,6 +61,7 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
         record.update(data_digest=spec.digest, left_out=[f"{bad.path}: {bad.reason}" for bad in data.left_out])
     with record.phase("build"):
         model = build_model(config, spec)
+        data.wanted_targets = model.requires
         history, progress = History(), Progress(model.monitor)
         callbacks = [history, progress, *build_callbacks(config)]
         trainer = build_trainer(config, run, callbacks, build_loggers(config, run, record))

@@ -25,6 +25,8 @@ class Kind:
     landmarks: Points
     """(5, 2), in the order of `LANDMARKS`: the middle of its own box, and its extreme points; where several points are
     equally extreme (the two feet of a triangle), the point midway. All lie in the convex hull, so inside every box."""
+    area: float
+    """What is filled, in the units of the outline."""
 
 
 def _kind(name: str, outer: Points, hole: Points | None = None) -> Kind:
@@ -32,7 +34,14 @@ def _kind(name: str, outer: Points, hole: Points | None = None) -> Kind:
     outer = outer - middle
     contours = (outer,) if hole is None else (outer, hole - middle)
     extremes = [_extreme(outer, axis, sign) for axis, sign in ((1, -1), (0, 1), (1, 1), (0, -1))]
-    return Kind(name, contours, np.stack([np.zeros(2), *extremes]))
+    area = _area(outer) - (0.0 if hole is None else _area(hole))
+    return Kind(name, contours, np.stack([np.zeros(2), *extremes]), area)
+
+
+def _area(polygon: Points) -> float:
+    """Return the area inside, by the shoelace formula."""
+    following = np.roll(polygon, -1, axis=0)
+    return abs(float(np.sum(polygon[:, 0] * following[:, 1] - polygon[:, 1] * following[:, 0]))) / 2
 
 
 def _extreme(points: Points, axis: int, sign: int) -> Points:
@@ -53,13 +62,13 @@ def _circle(radius: float) -> Points:
 
 
 def _star() -> Points:
-    """Five points, one of them up; the inner radius is 0.45 of the outer one."""
-    radii = np.tile([1.0, 0.45], 5)[:, None]
+    """A pentagram, one point up."""
+    radii = np.tile([1.0, 0.382], 5)[:, None]
     return radii * _arc(-0.25, 0.75, 11)[:-1]
 
 
 def _cross() -> Points:
-    arm = 0.3
+    arm = 0.28
     quarter = np.array([[arm, -1.0], [arm, -arm], [1.0, -arm]])
     turn = np.array([[0.0, 1.0], [-1.0, 0.0]])  # row vectors, clockwise by a right angle
     return np.concatenate([quarter @ np.linalg.matrix_power(turn, n) for n in range(4)])

@@ -14,8 +14,8 @@ from src import seeds
 from src.data.sources.drawing import Clutter, Colour, Figure, Paint, Scene
 from src.data.sources.kinds import KINDS, Points
 
-_TURN = 0.35  # radians to either side: top stays top
-_STRETCH = 0.15
+_TURN = 0.2  # radians to either side: top stays top
+_STRETCH = 0.1
 _MARGIN = 0.03  # between an object and the border
 _PATTERNS = ("stripes", "fade", "checks", "plain")
 
@@ -27,8 +27,8 @@ def coats(seed: int, count: int) -> tuple[Paint, ...]:
     found = []
     for number in range(count):
         hue = start + number / count
-        second = hue + random.uniform(0.3, 0.7)
-        colours = (_colour(hue, random.uniform(0.75, 1), 0.95), _colour(second, random.uniform(0.5, 0.9), 0.75))
+        second = hue + random.uniform(-0.12, 0.12)
+        colours = (_colour(hue, random.uniform(0.75, 1), 0.95), _colour(second, random.uniform(0.5, 0.9), 0.6))
         frequency = random.uniform(2, 3)
         found.append(Paint(_PATTERNS[number % len(_PATTERNS)], colours, frequency, random.uniform(0, math.pi)))
     return tuple(found)
@@ -42,7 +42,7 @@ def compose(
     Objects come from the largest to the smallest, each wholly inside the picture and at most a quarter of its box
     shared with another's; one that finds no place is left out.
     """
-    largest = random.uniform(0.4, 0.62) if max_objects == 1 else random.uniform(0.3, 0.45)
+    largest = random.uniform(0.33, 0.46) if max_objects == 1 else random.uniform(0.2, 0.3)
     who = [] if identity < 0 else [identity]
     who += [random.randrange(identities) for _ in range(random.randrange(max_objects) if who else 0)]
     sides = sorted((random.uniform(0.4, 0.85) * largest for _ in who[1:]), reverse=True)
@@ -54,7 +54,7 @@ def compose(
             figures.append(figure)
             present.append(one)
     worn = [figure.paint for figure in figures] or [random.choice(wardrobe)]
-    clutter = tuple(_clutter(random, wardrobe) for _ in range(random.randint(2, 5)))
+    clutter = tuple(_clutter(random, wardrobe) for _ in range(random.randint(1, 4)))
     scene = Scene(
         background=_background(random, worn),
         clutter=clutter,
@@ -68,7 +68,7 @@ def compose(
 def _place(
     random: Random, identity: int, side: float, wardrobe: Sequence[Paint], others: Sequence[Figure]
 ) -> Figure | None:
-    """Return an individual whose upright box has the area side * side, at a free place, or None."""
+    """Return an individual of the area side * side at a free place, or None."""
     coat, number = divmod(identity, len(KINDS))
     kind = KINDS[number]
     turn, stretch = random.uniform(-_TURN, _TURN), math.exp(random.uniform(-_STRETCH, _STRETCH))
@@ -76,7 +76,7 @@ def _place(
     matrix = np.array([[cos * stretch, sin * stretch], [-sin / stretch, cos / stretch]])  # row vectors
     outline = kind.contours[0] @ matrix
     low, high = outline.min(axis=0), outline.max(axis=0)
-    scale = side / math.sqrt(np.prod(high - low))
+    scale = side / math.sqrt(kind.area)
     low, extent = low * scale, (high - low) * scale
     for _ in range(10):
         corner = [random.uniform(_MARGIN, 1 - _MARGIN - length) for length in extent]

@@ -1,0 +1,106 @@
+"""Crops have torchvision's distribution, are repeatable, and take every target with them."""
+
+import math
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torchvision.transforms.v2 import RandomResizedCrop
+
+from src.data.crop import CropBox, Stream, central_crop, cut, cut_image, random_resized_crop
+
+
+def test_the_stream_is_splitmix64():
+    """Reference values of SplitMix64 seeded with 1234567, as its public test vectors give them."""
+    from src.data import crop
+
+    state, found = 1234567, []
+    for _ in range(3):
+        state = (state + 0x9E3779B97F4A7C15) % 2**64
+        found.append(crop._mixed(state))
+    assert found == [6457827717110365317, 3203168211198807973, 9817491932198370423]
+
+
+def test_the_stream_depends_on_seed_epoch_and_index_alone():
+    first = [Stream(1, 2, 3).uniform() for _ in range(2)]
+    assert first[0] == first[1]
+    keys = [(seed, epoch, index) for seed in range(8) for epoch in range(8) for index in range(8)]
+    assert len({Stream(*key).uniform() for key in keys}) == 512
+
+
+def test_uniform_numbers_are_uniform():
+    numbers = np.array([Stream(0, epoch, index).uniform() for epoch in range(100) for index in range(100)])
+    counts = np.histogram(numbers, 20, (0, 1))[0]
+    assert ((counts - 500) ** 2 / 500).sum() < 43.8  # chi-squared with 19 degrees of freedom, p = 0.001
+
+
+@pytest.mark.parametrize(("height", "width"), [(160, 213), (160, 160), (100, 500)])
+def test_random_resized_crop_has_torchvisions_distribution(height, width):
+    torch.manual_seed(0)
+    image = torch.zeros(3, height, width)
+    scale, ratio = (0.25, 1.0), (3 / 4, 4 / 3)
+    theirs = RandomResizedCrop(10, scale, ratio)
+    reference = np.array(
+        [[p[k] for k in ("height", "width", "top", "left")] for p in (theirs.make_params([image]) for _ in range(3000))]
+    )
+    boxes = [random_resized_crop(height, width, scale, ratio, Stream(0, 0, index)) for index in range(3000)]
+    ours = np.array([[box.height, box.width, box.top, box.left] for box in boxes])
+    error = np.sqrt(reference.var(0) / 3000 + ours.var(0) / 3000) + 1e-9
+    assert (np.abs(reference.mean(0) - ours.mean(0)) / error < 4).all()
+    assert all(box.top + box.height <= height and box.left + box.width <= width for box in boxes)
+
+
+def test_a_crop_that_cannot_have_its_ratio_is_the_largest_central_one():
+    box = random_resized_crop(10, 1000, (1.0, 1.0), (1.0, 1.0), Stream(0, 0, 0))
+    assert box == CropBox(0, 495, 10, 10)
+
+
+def test_the_central_crop_of_256_and_224():
+    """Shorter side 512 to 256, 224 of it: 448 pixels of the original, centred."""
+    assert central_crop(512, 768, 224, 0.875) == CropBox(32, 160, 448, 448)
+    assert central_crop(64, 64, 64, 1.0) == CropBox(0, 0, 64, 64)
+
+
+def test_a_crop_without_a_change_of_size_is_the_pixels_themselves():
+    image = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    assert (cut_image(image, CropBox(5, 7, 10, 10), 10) == image[5:15, 7:17]).all()
+    assert (cut_image(image, CropBox(5, 7, 10, 10, mirrored=True), 10) == image[5:15, 7:17][:, ::-1]).all()
+    assert (cut_image(image, CropBox(5, 7, 10, 10, upside_down=True), 10) == image[5:15, 7:17][::-1]).all()
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5, 13])
+def test_any_number_of_channels_is_resized_alike(channels):
+    image = np.random.default_rng(0).integers(0, 256, (40, 40, channels), dtype=np.uint8)
+    found = cut_image(image, CropBox(0, 0, 30, 40), 16)
+    assert found.shape == (16, 16, channels)
+    for c in range(channels):
+        assert (found[..., c] == cv2.resize(image[:30, :, c], (16, 16), interpolation=cv2.INTER_LINEAR)).all()
+
+
+def test_targets_go_with_the_image_by_hand():
+    sample = {
+        "image": np.zeros((100, 200, 3), np.uint8),
+        "box": np.array([0.25, 0.2, 0.5, 0.6], np.float32),  # 50..100 x 20..60
+        "boxes": np.array([[50, 20, 100, 60]], np.float32),
+        "keypoints": np.array([[0.25, 0.2], [0.9, 0.9]], np.float32),
+        "visible": np.array([True, True]),
+    }
+    seen = cut(sample, CropBox(top=0, left=40, height=50, width=100, mirrored=True), 10)
+    # x: (50 - 40) / 100 = 0.1 and (100 - 40) / 100 = 0.6, mirrored 0.4..0.9; y: 20 / 50 = 0.4 and 60 / 50, clipped to 1
+    np.testing.assert_allclose(seen["box"], [0.4, 0.4, 0.9, 1.0], atol=1e-6)
+    np.testing.assert_allclose(seen["boxes"], [[4, 4, 9, 10]], atol=1e-5)
+    np.testing.assert_allclose(seen["keypoints"][0], [0.9, 0.4], atol=1e-6)
+    assert seen["visible"].tolist() == [True, False]
+
+
+def test_masks_stay_on_their_objects():
+    image = np.zeros((60, 60, 3), np.uint8)
+    image[10:30, 20:50] = 255
+    mask = (image[..., 0] > 0).astype(np.uint8)
+    box = CropBox(5, 10, 40, 45, mirrored=True)
+    seen = cut({"image": image, "masks": mask[None], "mask": mask.astype(np.int64)}, box, 120)
+    agree = (seen["image"][..., 0] > 127) == seen["masks"][0].astype(bool)
+    assert agree.mean() > 0.99
+    assert (seen["mask"] == seen["masks"][0]).all()
+    assert math.isclose(seen["masks"][0].mean(), 20 * 30 / (40 * 45), abs_tol=0.01)
