@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from src.config.composed import Composed
 from src.config.composition import Composition, compose_leniently
 from src.config.groups import Groups
 from src.config.overrides import Typed, first_of_sweep, problems_of_choices, read, split_overrides, without_unknown
-from src.config.problems import ConfigurationError, Problem
+from src.config.problems import COMMAND_LINE, ConfigurationError, Problem, did_you_mean
 
 
 @dataclass
@@ -44,6 +44,7 @@ def assess(
     unreadable = [reading for reading in readings if isinstance(reading, Problem)]
     typed = [reading for reading in readings[: len(own)] if isinstance(reading, Typed)]
     problems = [*unreadable, *problems_of_choices(typed, groups, multirun=multirun)]
+    problems += [*_strange_to_a_run(command, readings[len(own) :], groups)]
     usable = [kept for one in typed if (first := first_of_sweep(one)) if (kept := without_unknown(first, groups))]
     composition = compose_leniently(config_name or command, usable, groups)
     problems += composition.problems
@@ -87,6 +88,14 @@ def plain_keys(dataclass_name: str) -> list[str]:
     from src.config.signatures import signature
 
     return list(signature(f"{schema.ARGUMENTS}.{dataclass_name}").parameters)
+
+
+def _strange_to_a_run(command: str, readings: Sequence[Typed | Problem], groups: Groups) -> Iterator[Problem]:
+    """Yield the overrides that are neither the command's own nor could be those of a run."""
+    names = [*plain_keys(schema.COMMANDS[command][0]), *plain_keys("Train"), *schema.SECTIONS, *groups.names()]
+    for override in readings:
+        if isinstance(override, Typed) and override.key.partition(".")[0] not in names:
+            yield Problem(COMMAND_LINE, override.canonical, "unknown", did_you_mean(override.key, names))
 
 
 def _unsure(

@@ -94,7 +94,7 @@ class _Check:
     def _section(self, name: str, value: Any, section: Section) -> None:
         if section.named and isinstance(value, Mapping):
             self._entries(name, value, section)
-        elif value is not None or not section.optional:
+        else:
             self._target(name, value, section)
 
     def _entries(self, key: str, value: Mapping[str, Any], section: Section) -> None:

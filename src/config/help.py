@@ -19,7 +19,7 @@ MOST_USED = (
 
 EXAMPLES = {
     "train": (
-        ("model=vgg19 data=imagenette data.root=/data", "another network, another data set"),
+        ("model=vgg19 data=imagenette data.root=datasets", "another network, another data set"),
         ("experiment=imagenette_quick", "settings that belong together"),
         ("data=folder data.root=photos trainer.max_epochs=20", "a folder per class of your own"),
         ("'callbacks=[default,early_stopping]' logger=csv", "several choices of one group"),

@@ -128,7 +128,7 @@ def problems_of_choices(typed: Sequence[Typed], groups: Groups, *, multirun: boo
     given: dict[str, Typed] = {}
     for override in typed:
         earlier = given.setdefault(override.key, override)
-        if earlier.values != override.values:
+        if earlier.values != override.values and not earlier.delete:
             what = f"given twice, also as {earlier.canonical}"
             found.append(Problem(COMMAND_LINE, override.canonical, what, "keep one of them"))
     return found

@@ -25,8 +25,6 @@ class Section:
     named: bool = False
     entries: tuple[str, ...] = ()
     """Arguments that hold objects by name."""
-    optional: bool = False
-    """Whether the section may be null."""
     narrower: str = ""
     """The dataclass with closer types than the libraries' annotations."""
 
@@ -37,7 +35,7 @@ SECTIONS = {
     "model": Section(supplied=("network", "spec", "optimizer", "scheduler", "seed")),
     "network": Section(supplied=("num_classes", "in_channels", "image_size")),
     "optimizer": Section(supplied=("params",), narrower="OptimizerArguments"),
-    "scheduler": Section(supplied=("optimizer", "total_steps", "steps_per_epoch"), optional=True),
+    "scheduler": Section(supplied=("optimizer", "total_steps", "steps_per_epoch")),
     "trainer": Section(
         supplied=(
             *("callbacks", "logger", "default_root_dir", "plugins", "enable_checkpointing", "enable_progress_bar"),

@@ -176,8 +176,12 @@ class ImageModule(LightningModule):
         self._log_split("val")
 
     def on_test_epoch_end(self) -> None:
-        """Log the metrics of the test split."""
+        """Log the metrics of the test split, and bring together what all processes kept of it."""
         self._log_split("test")
+        if self.trainer.world_size > 1:
+            parts: list[Any] = [None] * self.trainer.world_size
+            torch.distributed.all_gather_object(parts, self.outputs)
+            self.outputs = [batch for part in parts for batch in part]
 
     def _log_split(self, split: str) -> None:
         metrics = self.split_metrics(split)

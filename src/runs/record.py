@@ -24,15 +24,15 @@ PACKAGES = (
 
 
 class Record:
-    """The record of a run, rewritten whole whenever something is known."""
+    """The record of a run, rewritten whole whenever something is known; of a further rank it is not written at all."""
 
-    def __init__(self, path: Path, values: dict[str, Any]) -> None:
+    def __init__(self, path: Path | None, values: dict[str, Any]) -> None:
         self.path, self.values = path, values
 
     @classmethod
-    def begin(cls, path: Path, **values: Any) -> Record:
+    def begin(cls, path: Path | None, **values: Any) -> Record:
         """Start the record of a run, or go on with it where it is continued, keeping when it was first started."""
-        earlier = json.loads(path.read_text()) if path.exists() else {}
+        earlier = json.loads(path.read_text()) if path is not None and path.exists() else {}
         record = cls(path, earlier)
         history = [*earlier.get("continued", []), _now()] if earlier else []
         record.update(
@@ -53,7 +53,8 @@ class Record:
     def update(self, **values: Any) -> None:
         """Set values and write the file."""
         self.values.update(values)
-        write_json(self.path, self.values)
+        if self.path is not None:
+            write_json(self.path, self.values)
 
     def end(self, status: str, reason: str | None = None) -> None:
         """Close the record: finished, failed or interrupted, and why."""

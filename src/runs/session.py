@@ -110,7 +110,7 @@ def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
     from src.runs.results import write_report
     from src.runs.training import train
 
-    record = Record.begin(run.record, seed=config["seed"], threads=config["threads"], wandb_id=_wandb_id(run))
+    record = Record.begin(run.record if is_main_process() else None, seed=config["seed"], threads=config["threads"], wandb_id=_wandb_id(run))
     try:
         outcome = train(config, run, record, resume=resume)
     except Interrupted as interruption:
@@ -169,12 +169,12 @@ def prepare_process(threads: int, log: Path | None = None) -> None:
     terminal.setFormatter(logging.Formatter("%(message)s"))
     root = logging.getLogger()
     root.handlers = [terminal]
-    if log is not None:
+    if log is not None and is_main_process():
         file = logging.FileHandler(log, delay=True)
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         root.handlers.append(file)
     root.setLevel(logging.WARNING)
-    logging.getLogger("src").setLevel(logging.INFO)
+    logging.getLogger("src").setLevel(logging.INFO if is_main_process() else logging.WARNING)
     logging.captureWarnings(True)
     for message in EXPECTED_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
@@ -192,6 +192,7 @@ EXPECTED_WARNINGS = (
     r".*smaller than the logging interval.*",
     r".*exists and is not empty.*",
     r".*isinstance\(treespec, LeafSpec\).*",
+    r".*It is recommended to use `self.log.*sync_dist=True.*",  # the metrics are of all processes already
 )
 
 

@@ -43,6 +43,7 @@ class WandbRun(WandbLogger):
             project=project, entity=entity, save_dir=save_dir, id=id, name=name, tags=tags, resume="allow", mode=chosen,
             settings=lean, **options,
         )  # fmt: skip
+        self._wandb_init.pop("anonymous", None)  # Lightning still passes it, and W&B warns
 
 
 def has_key() -> bool:

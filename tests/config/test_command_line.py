@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,18 @@ from src.config.groups import CONF
 from tests.config.conftest import problems_of
 
 ROOT = CONF.parent
-HEAVY = "torch torchvision pytorch_lightning albumentations timm torchmetrics wandb cv2 optuna numpy".split()
+HEAVY = [
+    "torch",
+    "torchvision",
+    "pytorch_lightning",
+    "albumentations",
+    "timm",
+    "torchmetrics",
+    "wandb",
+    "cv2",
+    "optuna",
+    "numpy",
+]
 MISTAKES = ["model=resnt", "optimizer.lr=abc", "data.batchsize=4"]
 EXPERIMENT = "# @package _global_\ntrainer: {max_epoch: 3}\nmodle: x\n"
 
@@ -47,7 +57,9 @@ def test_all_mistakes_are_reported_at_once_with_place_and_spelling(spoilt):
         ("experiment/mine.yaml:3", "modle", "did you mean model?"),
     ]
     for line, (where, key, hint) in zip(lines, expected, strict=True):
-        assert where in line and f" {key} " in line and hint in line
+        assert where in line
+        assert f" {key} " in line
+        assert hint in line
 
 
 def test_printing_a_wrong_configuration_fails_like_running_it(spoilt):
@@ -70,7 +82,9 @@ def test_mistakes_are_reported_within_a_second(spoilt):
 def test_right_configuration_is_printed():
     result = run("model=vgg19", "optimizer.lr=0.2", "--cfg", "job")
     assert result.returncode == 0, result.stderr
-    assert "lr: 0.2" in result.stdout and "src.networks" in result.stdout and "hydra:" not in result.stdout
+    assert "lr: 0.2" in result.stdout
+    assert "src.networks" in result.stdout
+    assert "hydra:" not in result.stdout
 
 
 def test_help_is_for_people():
@@ -83,7 +97,8 @@ def test_help_is_for_people():
 
 def test_help_of_a_group_describes_each_choice():
     text = run("--help", "debug").stdout
-    assert "overfit" in text and "Learns one batch by heart" in text
+    assert "overfit" in text
+    assert "Learns one batch by heart" in text
 
 
 def test_examples_of_the_help_are_valid():
@@ -103,7 +118,7 @@ def test_nothing_heavy_is_imported(arguments, tmp_path):
     program = (
         "import sys\nfrom src.config.command import compose\nfrom src.errors import UserError\n"
         "try: compose('train')\nexcept (UserError, SystemExit): pass\n"
-        f"sys.exit(', '.join(name for name in {HEAVY} if name in sys.modules))"
+        f"sys.exit(', '.join(name for name in {HEAVY} if name in sys.modules) or 0)"
     )
     result = subprocess.run(
         [sys.executable, "-c", program, *arguments],
@@ -144,7 +159,8 @@ def test_completion_in_bash(tmp_path):
 )
 def test_options_that_are_not_ours_are_explained(arguments, message):
     result = run(*arguments)
-    assert result.returncode == 2 and "Traceback" not in result.stderr
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
     assert message in result.stderr
 
 
@@ -161,11 +177,13 @@ def test_entry_points_turn_exceptions_into_exit_codes(tmp_path):
     assert code("raise UserError('No images.')") == (2, "No images.\n")
     assert code("raise KeyboardInterrupt")[0] == 130
     failed, text = code("raise RuntimeError('a bug')")
-    assert failed == 1 and "Traceback" in text
+    assert failed == 1
+    assert "Traceback" in text
 
 
 def test_missing_keys_of_a_saved_run_command_are_named():
     result = run("splt=val", command="evaluate")
     assert result.returncode == 2
-    assert "run" in result.stderr and "is missing; type run=..." in result.stderr
-    assert Path(ROOT, "conf", "evaluate.yaml").is_file()
+    assert "is missing; type run=..." in result.stderr
+    assert "splt=val" in result.stderr
+    assert "did you mean split?" in result.stderr

@@ -62,7 +62,10 @@ def misspell(path: Path) -> tuple[str, str, int]:
     choices = [(n, m[1]) for n, text in enumerate(lines) if (m := re.search(r"(?:- |\[)(\w{3,})\]?$", text))]
     targets = [(number, "_target_") for number, text in enumerate(lines) if "_target_:" in text]
     if not (keys or choices or targets):
-        lines = [text for text in lines if text != "{}"] + ["best:", "  _taget_: src.callbacks.checkpoint.BestCheckpoint"]
+        lines = [text for text in lines if text != "{}"] + [
+            "best:",
+            "  _taget_: src.callbacks.checkpoint.BestCheckpoint",
+        ]
         path.write_text("\n".join(lines))
         return "_target_", "_taget_", len(lines)
     number, word = max(keys, key=lambda pair: len(pair[1])) if keys else (choices or targets)[0]

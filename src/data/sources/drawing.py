@@ -21,6 +21,8 @@ Pixels = NDArray[np.uint8]
 Colour = tuple[float, float, float]
 """RGB, 0 to 255."""
 
+Pattern = Literal["plain", "fade", "stripes", "checks"]
+
 _SHIFT = 4  # bits of a coordinate below the pixel
 
 
@@ -28,7 +30,7 @@ _SHIFT = 4  # bits of a coordinate below the pixel
 class Paint:
     """Two colours in a pattern along a direction `angle` (radians) through `origin` (relative to the picture)."""
 
-    pattern: Literal["plain", "fade", "stripes", "checks"]
+    pattern: Pattern
     colours: tuple[Colour, Colour]
     frequency: float
     """Periods per picture width; of a fade, the share of it per picture width."""
@@ -85,7 +87,8 @@ def draw(scene: Scene, size: int, noise: bytes) -> tuple[Pixels, NDArray[np.int8
     # Rounded and clipped to 0..255 in one pass.
     amount = scene.noise / 127.5
     random = np.frombuffer(noise, np.uint8).reshape(image.shape)
-    return cv2.addWeighted(image, scene.light, random, amount, -scene.noise), owner
+    image = np.asarray(cv2.addWeighted(image, scene.light, random, amount, -scene.noise), np.uint8)
+    return image, owner
 
 
 def _blend(image: Pixels, over: Pixels, coverage: Pixels) -> None:

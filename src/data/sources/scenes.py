@@ -11,25 +11,25 @@ from random import Random
 import numpy as np
 
 from src import seeds
-from src.data.sources.drawing import Clutter, Colour, Figure, Paint, Scene
+from src.data.sources.drawing import Clutter, Colour, Figure, Paint, Pattern, Scene
 from src.data.sources.kinds import KINDS, Points
 
 _TURN = 0.2  # radians to either side: top stays top
-_STRETCH = 0.1
+_STRETCH = 0.1  # of an object's axes, one by exp(s) and the other by exp(-s)
 _MARGIN = 0.03  # between an object and the border
-_PATTERNS = ("stripes", "fade", "checks", "plain")
+_PATTERNS: tuple[Pattern, ...] = ("stripes", "fade", "checks", "plain")
 
 
 def coats(seed: int, count: int) -> tuple[Paint, ...]:
-    """Return `count` coats: two vivid colours and a pattern each, as different in hue as so many can be."""
+    """Return `count` coats: a vivid colour, a darker one beside it and a pattern; as far apart in hue as can be."""
     random = Random(seeds.stream(seed, "coats"))
     start = random.random()
     found = []
     for number in range(count):
         hue = start + number / count
-        second = hue + random.uniform(-0.12, 0.12)
-        colours = (_colour(hue, random.uniform(0.75, 1), 0.95), _colour(second, random.uniform(0.5, 0.9), 0.6))
-        frequency = random.uniform(2, 3)
+        second = _colour(hue + random.uniform(-0.12, 0.12), random.uniform(0.5, 0.9), 0.6)
+        colours = (_colour(hue, random.uniform(0.75, 1), 0.95), second)
+        frequency = random.uniform(1.2, 1.8)  # periods in the square root of the object's area
         found.append(Paint(_PATTERNS[number % len(_PATTERNS)], colours, frequency, random.uniform(0, math.pi)))
     return tuple(found)
 
@@ -72,25 +72,23 @@ def _place(
     coat, number = divmod(identity, len(KINDS))
     kind = KINDS[number]
     turn, stretch = random.uniform(-_TURN, _TURN), math.exp(random.uniform(-_STRETCH, _STRETCH))
+    x, y = side / math.sqrt(kind.area) * stretch, side / math.sqrt(kind.area) / stretch
     cos, sin = math.cos(turn), math.sin(turn)
-    matrix = np.array([[cos * stretch, sin * stretch], [-sin / stretch, cos / stretch]])  # row vectors
+    matrix = np.array([[x * cos, x * sin], [-y * sin, y * cos]])  # for row vectors: stretched, then turned
     outline = kind.contours[0] @ matrix
     low, high = outline.min(axis=0), outline.max(axis=0)
-    scale = side / math.sqrt(kind.area)
-    low, extent = low * scale, (high - low) * scale
+    extent = high - low
     for _ in range(10):
-        corner = [random.uniform(_MARGIN, 1 - _MARGIN - length) for length in extent]
+        corner = np.array([random.uniform(_MARGIN, 1 - _MARGIN - length) for length in extent])
         if all(_shared(corner, corner + extent, other.contours[0]) < 0.25 for other in others):
             break
     else:
         return None
     offset = corner - low
-    contours = tuple(contour @ matrix * scale + offset for contour in kind.contours)
-    paint = wardrobe[coat]
-    paint = replace(
-        paint, frequency=paint.frequency / side, angle=paint.angle + turn, origin=(float(offset[0]), float(offset[1]))
-    )
-    return Figure(contours, kind.landmarks @ matrix * scale + offset, paint)
+    contours = tuple(contour @ matrix + offset for contour in kind.contours)
+    paint, middle = wardrobe[coat], (float(offset[0]), float(offset[1]))
+    paint = replace(paint, frequency=paint.frequency / side, angle=paint.angle + turn, origin=middle)
+    return Figure(contours, kind.landmarks @ matrix + offset, paint)
 
 
 def _shared(low: Points, high: Points, other: Points) -> float:
@@ -105,11 +103,9 @@ def _background(random: Random, worn: Sequence[Paint]) -> Paint:
     candidates = []
     for _ in range(3):
         hue, saturation, value = random.random(), random.uniform(0, 0.6), random.uniform(0.15, 0.9)
-        colours = (
-            _colour(hue, saturation, value),
-            _colour(hue + random.uniform(-0.1, 0.1), saturation, value * random.uniform(0.6, 1)),
-        )
-        pattern = random.choice(_PATTERNS[:3])
+        second = _colour(hue + random.uniform(-0.1, 0.1), saturation, value * random.uniform(0.6, 1))
+        colours = (_colour(hue, saturation, value), second)
+        pattern = random.choice(_PATTERNS[:3])  # all but plain
         frequency = random.uniform(0.7, 1.2) if pattern == "fade" else random.uniform(1, 8)
         candidates.append(Paint(pattern, colours, frequency, random.uniform(0, 2 * math.pi)))
     return max(candidates, key=lambda paint: min(_distance(paint, coat) for coat in worn))

@@ -121,7 +121,8 @@ class Shapes(Source):
 
     @staticmethod
     def _labels(identities: NDArray[np.int64]) -> NDArray[np.int64]:
-        return np.where(identities < 0, 0, 1 + identities % len(KINDS))
+        kinds: NDArray[np.int64] = np.where(identities < 0, 0, 1 + identities % len(KINDS))
+        return kinds
 
     def _locate(self, index: int) -> tuple[str, int]:
         number = index
