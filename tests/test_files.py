@@ -14,9 +14,14 @@ from src.files import atomic, write_json, write_text
 def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "figures.json"
     write_text(path, "old")
-    with pytest.raises(ZeroDivisionError), atomic(path) as file:
-        file.write(b"half of the new")
-        raise ZeroDivisionError
+
+    def fails():
+        with atomic(path) as file:
+            file.write(b"half of the new")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails()
     assert path.read_text() == "old"
     assert [found.name for found in tmp_path.iterdir()] == ["figures.json"]
 
@@ -60,5 +65,3 @@ def test_a_folder_that_cannot_be_made_is_a_message(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot write"):
         write_json(tmp_path / "file" / "figures.json", {})
-
-

@@ -9,10 +9,10 @@ from src.config.command import compose
 from src.runs import session
 
 TINY = (
-    "model=lenet", "data.source.size=32", "data.source.train=160", "data.source.val=48",
-    "data.source.test=50", "data.batch_size=16", "data.num_workers=0", "trainer.max_epochs=2", "trainer.accelerator=cpu",
-    "trainer.log_every_n_steps=4", "threads=1", "logger=csv", "augment=light",
-)  # fmt: skip
+    *("model=lenet", "data.source.size=32", "data.source.train=160", "data.source.val=48", "data.source.test=50"),
+    *("data.batch_size=16", "data.num_workers=0", "trainer.max_epochs=2", "trainer.accelerator=cpu"),
+    *("trainer.log_every_n_steps=4", "threads=1", "logger=csv", "augment=light"),
+)
 
 
 def train(run_dir: Path, *overrides: str) -> Path:

@@ -13,10 +13,12 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from src.config.assess import assess
 from src.config.check import problems
 from src.config.composed import Composed
-from src.config.groups import CONF
-from src.config.problems import ConfigurationError
+from src.config.groups import CONF, Groups
+from src.config.overrides import Typed, names_in, read
+from src.config.problems import ConfigurationError, Problem
 from src.errors import UserError
 from src.files import write_text
 
@@ -27,6 +29,7 @@ def save(composed: Composed, config_path: Path, compose_path: Path) -> None:
     saved = {
         "overrides": list(composed.overrides),
         "choices": dict(composed.choices),
+        "folders": [str(folder) for folder in composed.groups.folders[1:]],
         "config": OmegaConf.to_container(composed.config, resolve=False),
     }
     write_text(compose_path, OmegaConf.to_yaml(OmegaConf.create(saved)))
@@ -37,15 +40,18 @@ def load(compose_path: Path) -> Composed:
     try:
         saved: Any = OmegaConf.load(compose_path)
         config, overrides, choices = saved["config"], tuple(saved["overrides"]), dict(saved["choices"])
+        own = [folder for folder in map(Path, saved["folders"]) if folder.is_dir()]
     except FileNotFoundError as error:
         raise UserError(f"{compose_path} is missing: {compose_path.parent} is not a run directory") from error
     except Exception as error:
         raise UserError(f"{compose_path} cannot be read: {error}") from error
     assert isinstance(config, DictConfig)
-    return Composed(config=config, overrides=overrides, choices=choices, fallback=str(compose_path))
+    return Composed(
+        config=config, overrides=overrides, choices=choices, fallback=str(compose_path), groups=Groups((CONF, *own))
+    )
 
 
-def apply(saved: Composed, overrides: Sequence[str]) -> Composed:
+def apply(saved: Composed, texts: Sequence[str]) -> Composed:
     """Return the saved configuration with overrides: `group=choice` replaces its section, `a.b=value` one value.
 
     Raises UserError where an override cannot be read, its group has no such choice, or the result does not pass the
@@ -54,49 +60,38 @@ def apply(saved: Composed, overrides: Sequence[str]) -> Composed:
     config = OmegaConf.create(OmegaConf.to_container(saved.config, resolve=False))
     assert isinstance(config, DictConfig)
     choices = dict(saved.choices)
-    values: list[tuple[str, Any]] = []
-    for override in overrides:
-        key, value = parse(override)
-        if (CONF / key).is_dir():
-            choices[key] = str(value)
-            config.update(sections_of_choice(key, str(value)))
-        else:
-            values.append((key, value))
-    for key, value in values:
-        OmegaConf.update(config, key, value, merge=False, force_add=True)
-    changed = replace(saved, config=config, overrides=(*saved.overrides, *overrides), choices=choices)
+    typed = [_plain_override(text) for text in texts]
+    for override in typed:
+        if override.is_choice(saved.groups):
+            choices[override.key] = names_in(override.values[0])
+            config.update(sections_of_choice(override, saved.groups))
+    for override in typed:
+        if not override.is_choice(saved.groups):
+            OmegaConf.update(config, override.key, override.values[0], merge=False, force_add=True)
+    overrides = (*saved.overrides, *(override.canonical for override in typed))
+    changed = replace(saved, config=config, overrides=overrides, choices=choices)
     if found := problems(changed):
         raise ConfigurationError(found)
     return changed
 
 
-def parse(override: str) -> tuple[str, Any]:
-    """Return key and value of one typed override. Raises UserError where it cannot be read."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
-    try:
-        parsed = OverridesParser.create().parse_override(override)
-    except HydraException as error:
-        raise UserError(f"{override}: {str(error).splitlines()[0]}") from error
-    if parsed.is_sweep_override() or parsed.is_delete() or not isinstance(parsed.key_or_group, str):
-        raise UserError(f"{override}: a saved run takes plain key=value overrides")
-    return parsed.key_or_group, parsed.value()
+def _plain_override(text: str) -> Typed:
+    override = read(text)
+    if isinstance(override, Problem):
+        raise ConfigurationError([override])
+    if override.sweep or override.delete:
+        raise UserError(f"{text}: a saved run takes one value for a key, as in key=value")
+    return override
 
 
-def sections_of_choice(group: str, choice: str) -> dict[str, Any]:
-    """Return the unresolved sections that `group=choice` brings: its own and, for a model, its network."""
-    from hydra import compose, initialize_config_dir
-    from hydra.errors import HydraException
+def sections_of_choice(override: Typed, groups: Groups) -> dict[str, Any]:
+    """Return the unresolved sections that `group=choice` brings: its own and, for a model, its network.
 
-    try:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            config = compose("train", overrides=[f"{group}={choice}"])
-    except HydraException as error:
-        choices = ", ".join(sorted(path.stem for path in (CONF / group).glob("[!_]*.yaml")))
-        raise UserError(f"{group}={choice}: no such choice; there are {choices}") from error
-    names = (group, "network") if group == "model" else (group,)
-    return {name: OmegaConf.to_container(config[name], resolve=False) for name in names}
+    Raises ConfigurationError where there is no such choice.
+    """
+    composed = assess("train", [override.text], groups).accepted()
+    names = (override.key, "network") if override.key == "model" else (override.key,)
+    return {name: OmegaConf.to_container(composed.config[name], resolve=False) for name in names}
 
 
 def plain(config: DictConfig) -> dict[str, Any]:

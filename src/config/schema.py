@@ -39,7 +39,7 @@ SECTIONS = {
     "trainer": Section(
         supplied=(
             *("callbacks", "logger", "default_root_dir", "plugins", "enable_checkpointing", "enable_progress_bar"),
-            *("enable_model_summary", "use_distributed_sampler", "inference_mode"),
+            *("enable_model_summary", "use_distributed_sampler", "inference_mode", "overfit_batches"),
         ),
         narrower="TrainerArguments",
     ),

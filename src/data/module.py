@@ -200,9 +200,7 @@ class ImageData(LightningDataModule):
         """Return augmented batches from where the run stands, an equal part for each process."""
         dataset = self.dataset("train", augmented=True)
         rank, world = self._process()
-        trainer: Any = self.trainer
-        fixed = trainer is not None and trainer.overfit_batches > 0
-        batches = TrainBatches(len(dataset), self.batch_size, self.seed, rank=rank, num_replicas=world, fixed=fixed)
+        batches = TrainBatches(len(dataset), self.batch_size, self.seed, rank=rank, num_replicas=world)
         batches.seek(*self._position)
         return self._loader(dataset, batches)
 

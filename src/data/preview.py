@@ -42,7 +42,7 @@ def _tile(batch: dict[str, Any], classes: Sequence[str], i: int) -> Image.Image:
     image = _shown(batch["image"][i].permute(1, 2, 0).numpy())
     scale = max(1, round(TILE / image.shape[0]))
     large = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
-    large = _with_masks(large, batch, i)
+    large = _with_masks(np.asarray(large, np.uint8), batch, i)
     height, width = large.shape[:2]
     tile = Image.new("RGB", (width, height + CAPTION), (24, 24, 24))
     tile.paste(Image.fromarray(large))

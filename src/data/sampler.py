@@ -32,13 +32,9 @@ class TrainBatches(Sampler[Batch]):
     resumed run must start at the epoch and batch of its checkpoint (`seek`).
     """
 
-    def __init__(
-        self, size: int, batch_size: int, seed: int, *, rank: int = 0, num_replicas: int = 1, fixed: bool = False
-    ) -> None:
+    def __init__(self, size: int, batch_size: int, seed: int, *, rank: int = 0, num_replicas: int = 1) -> None:
         self.size, self.batch_size, self.seed = size, batch_size, seed
         self.rank, self.num_replicas = rank, num_replicas
-        self.fixed = fixed
-        """Whether every epoch has the order and the augmentation of the first (to learn one batch by heart)."""
         self.epoch = 0
         self.start = 0
 
@@ -55,13 +51,12 @@ class TrainBatches(Sampler[Batch]):
         self.epoch, self.start = epoch, batch
 
     def __iter__(self) -> Iterator[Batch]:
-        epoch = 0 if self.fixed else self.epoch
-        order = seeds.generator(self.seed, "shuffle", epoch).permutation(self.size)
+        order = seeds.generator(self.seed, "shuffle", self.epoch).permutation(self.size)
         whole = self.batch_size * self.num_replicas
         return iter(
             [
                 Batch(
-                    epoch,
+                    self.epoch,
                     number,
                     np.array_split(order[number * whole : (number + 1) * whole], self.num_replicas)[self.rank],
                 )

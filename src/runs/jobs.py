@@ -13,68 +13,93 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from src.config.assess import assess_job
+from src.config.composed import Composed
+from src.config.problems import ConfigurationError
 from src.errors import UserError
 
 
 @dataclass(frozen=True)
 class Job:
-    """What Hydra made of one point of a sweep."""
+    """One point of a sweep: what Hydra made of the lists that were typed, and its checked configuration."""
 
     overrides: tuple[str, ...]
-    config: DictConfig
+    composed: Composed
 
     @property
-    def name(self) -> str:
-        """Return a directory name that a person can read and a command line can hold: values, and a hash of all."""
-        digest = hashlib.blake2b("\n".join(sorted(self.overrides)).encode(), digest_size=3).hexdigest()
-        swept = self.config.hydra.job.override_dirname
-        return f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', swept).strip('-')[:80]}-{digest}".lstrip("-")
+    def values(self) -> dict[str, str]:
+        """Return the overrides by key, as typed."""
+        return {key: value for key, _, value in (text.lstrip("+").partition("=") for text in self.overrides)}
+
+
+def checked(master: DictConfig, points: Sequence[Sequence[str]]) -> list[Job]:
+    """Compose and check every job of a sweep before the first one starts.
+
+    Raises ConfigurationError with the mistakes of all of them.
+    """
+    assessments = [assess_job(master, overrides) for overrides in points]
+    if problems := [problem for assessment in assessments for problem in assessment.problems]:
+        raise ConfigurationError(problems)
+    return [Job(tuple(point), found.accepted()) for point, found in zip(points, assessments, strict=True)]
 
 
 def sweep_directory(jobs: Sequence[Job]) -> Path:
-    """Return `sweep_dir`, or a directory below RUNS_DIR/sweeps named after model, data and what is swept."""
-    config = jobs[0].config
+    """Return `sweep_dir`, or a directory below RUNS_DIR/sweeps named after the swept keys and all that is fixed."""
+    config = jobs[0].composed.config
     if config.sweep_dir is not None:
         return Path(config.sweep_dir)
-    keys = sorted({override.partition("=")[0].lstrip("+") for job in jobs for override in job.overrides})
-    varied = [key for key in keys if len({_value(job, key) for job in jobs}) > 1]
-    fixed = [override for override in jobs[0].overrides if override.partition("=")[0].lstrip("+") not in varied]
-    digest = hashlib.blake2b("\n".join(sorted(fixed)).encode(), digest_size=3).hexdigest()
-    return Path(config.runs_dir) / "sweeps" / f"{'-'.join(varied) or 'single'}-{digest}"
+    varied = varied_keys(jobs)
+    fixed = sorted(f"{key}={value}" for key, value in jobs[0].values.items() if key not in varied)
+    return Path(config.runs_dir) / "sweeps" / f"{_word('-'.join(varied)) or 'single'}-{_digest(fixed)}"
 
 
-def _value(job: Job, key: str) -> str | None:
-    return next((o.partition("=")[2] for o in job.overrides if o.partition("=")[0].lstrip("+") == key), None)
+def varied_keys(jobs: Sequence[Job]) -> list[str]:
+    """Return the keys whose value is not the same in all jobs, sorted."""
+    keys = {key for job in jobs for key in job.values}
+    return sorted(key for key in keys if len({job.values.get(key) for job in jobs}) > 1)
+
+
+def job_name(job: Job, varied: Sequence[str]) -> str:
+    """Return a directory name that a person can read and a command line can hold: swept values, and a hash of all."""
+    shown = _word("-".join(f"{key.rpartition('.')[2]}-{job.values.get(key)}" for key in varied))
+    return f"{shown[:80]}-{_digest(sorted(job.overrides))}".lstrip("-")
+
+
+def _word(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip("-")
+
+
+def _digest(lines: Sequence[str]) -> str:
+    return hashlib.blake2b("\n".join(lines).encode(), digest_size=3).hexdigest()
 
 
 def run_jobs(jobs: Sequence[Job]) -> list[int]:
     """Run the jobs one after another and return their exit codes. A job that has finished already is not run again.
 
-    Raises UserError where a job failed, after the others have run.
+    Raises UserError where a job failed, after the others have run. Ends the process where a job was interrupted.
     """
-    folder = sweep_directory(jobs)
+    folder, varied = sweep_directory(jobs), varied_keys(jobs)
     codes = []
     for number, job in enumerate(jobs, 1):
-        run_dir = folder / job.name
-        shown = " ".join(override.lstrip("+") for override in job.overrides)
-        print(f"job {number}/{len(jobs)}: {shown}", file=sys.stderr, flush=True)
-        codes.append(
-            0 if status_of(run_dir) == "finished" else subprocess.run(job_command(job, run_dir), check=False).returncode
-        )
-    failed = [job for job, code in zip(jobs, codes, strict=True) if code]
+        run_dir = folder / job_name(job, varied)
+        done = status_of(run_dir) == "finished"
+        shown = " ".join(f"{key}={value}" for key, value in job.values.items())
+        print(f"job {number}/{len(jobs)}{' (finished before)' if done else ''}: {shown}", file=sys.stderr, flush=True)
+        codes.append(0 if done else subprocess.run(job_command(job, run_dir), check=False).returncode)
+        if codes[-1] >= 128:
+            sys.exit(codes[-1])
     print(folder)
-    if failed:
-        raise UserError(f"{len(failed)} of {len(jobs)} jobs failed; see log.txt and record.json in {folder}")
+    if failed := sum(code != 0 for code in codes):
+        raise UserError(f"{failed} of {len(jobs)} jobs failed: log.txt and record.json in {folder} say why")
     return codes
 
 
 def job_command(job: Job, run_dir: Path) -> list[str]:
     """Return the command of a job: a new run, or the continuation of one that was interrupted."""
-    command = [sys.executable, "-m", sys.modules["__main__"].__spec__.name]  # type: ignore[union-attr]
+    command = [sys.executable, "-m", "src.train"]
     if (run_dir / "compose.yaml").exists():
         return [*command, f"resume={run_dir}"]
-    sources = [s.path for s in job.config.hydra.runtime.config_sources if s.provider == "command-line"]
-    flags = [argument for path in sources for argument in ("--config-dir", path)]
+    flags = [argument for folder in job.composed.config_folders for argument in ("--config-dir", str(folder))]
     return [*command, *flags, *job.overrides, f"run_dir={run_dir}"]
 
 

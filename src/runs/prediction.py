@@ -59,7 +59,7 @@ def predict(
         with torch.inference_mode():
             normalized = normalize(batch.to(model.device), spec.mean, spec.std)
             found = model.predictions(normalized)
-        rows += [{"path": str(files[i])} | columns for i, columns in zip(positions, found, strict=True)]
+        rows += [{"path": str(files[i]), **columns} for i, columns in zip(positions, found, strict=True)]
     if not rows:
         raise UserError(f"input={source}: none of {len(files)} files can be read")
     write_text(path, _as_csv(rows) if path.suffix == ".csv" else json.dumps(rows, indent=2) + "\n")

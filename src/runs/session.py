@@ -110,7 +110,12 @@ def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
     from src.runs.results import write_report
     from src.runs.training import train
 
-    record = Record.begin(run.record if is_main_process() else None, seed=config["seed"], threads=config["threads"], wandb_id=_wandb_id(run))
+    record = Record.begin(
+        run.record if is_main_process() else None,
+        seed=config["seed"],
+        threads=config["threads"],
+        wandb_id=_wandb_id(run),
+    )
     try:
         outcome = train(config, run, record, resume=resume)
     except Interrupted as interruption:
@@ -183,6 +188,7 @@ def prepare_process(threads: int, log: Path | None = None) -> None:
 
     for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("pytorch_lightning.profilers").setLevel(logging.INFO)  # debug=profile prints its table there
     torch.set_num_threads(threads)
 
 

@@ -20,9 +20,9 @@ from src.callbacks.checkpoint import BestCheckpoint, Interrupted
 from src.callbacks.history import History
 from src.callbacks.progress import Progress
 from src.config.build import build, partial
+from src.config.signatures import signature
 from src.data.module import ImageData
 from src.data.spec import DataSpec
-from src.errors import UserError
 from src.files import write_json
 from src.models.base import ImageModule
 from src.networks.weights import load_state
@@ -134,16 +134,13 @@ def build_callbacks(config: Config) -> list[Callback]:
 
 def build_loggers(config: Config, run: RunDirectory, record: Record) -> list[Logger]:
     """Return the configured loggers, each told where the run lives and what it is called."""
+    named = {"id": record.values["wandb_id"], "name": config["name"] or run.path.name, "tags": list(config["tags"])}
     loggers = []
-    for name, section in config["logger"].items():
-        supplied: dict[str, Any] = {"save_dir": str(run.path)}
-        if name == "wandb":
-            supplied |= {
-                "id": record.values["wandb_id"],
-                "name": config["name"] or run.path.name,
-                "tags": list(config["tags"]),
-            }
-        loggers.append(build(section, **supplied))
+    for section in config["logger"].values():
+        if section is not None:
+            wanted = signature(section["_target_"]).parameters
+            needed = {key: value for key, value in named.items() if key in wanted and wanted[key].required}
+            loggers.append(build(section, save_dir=str(run.path), **needed))
     return loggers
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import netrc
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pytorch_lightning.loggers import WandbLogger
 
@@ -29,7 +29,6 @@ class WandbRun(WandbLogger):
         id: str,
         name: str | None,
         tags: list[str],
-        **options: Any,
     ) -> None:
         import wandb
 
@@ -41,7 +40,7 @@ class WandbRun(WandbLogger):
         lean = wandb.Settings(silent=True, console="off", x_disable_stats=True, disable_git=True, save_code=False)
         super().__init__(
             project=project, entity=entity, save_dir=save_dir, id=id, name=name, tags=tags, resume="allow", mode=chosen,
-            settings=lean, **options,
+            settings=lean,
         )  # fmt: skip
         self._wandb_init.pop("anonymous", None)  # Lightning still passes it, and W&B warns
 

@@ -55,8 +55,3 @@ def test_evaluation_counts_every_sample_exactly_once(replicas):
     seen = np.concatenate([batch.positions for part in parts for batch in part])
     assert sorted(seen.tolist()) == list(range(101))
     assert [len(part) for part in parts] == [len(list(part)) for part in parts]
-
-
-def test_a_fixed_sampler_repeats_its_first_epoch():
-    first, second = epochs(TrainBatches(40, 8, seed=0, fixed=True), 2)
-    assert first == second

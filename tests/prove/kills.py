@@ -1,4 +1,4 @@
-"""Killed with SIGKILL at twenty random moments and continued each time, a run ends with the bits of an undisturbed one."""
+"""Killed at twenty random moments and continued each time, a run ends with the bits of an undisturbed one."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def test_latest_survives_a_move_of_all_runs(tmp_path):
 def test_a_folder_that_is_no_run_names_the_runs_inside(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "compose.yaml").write_text("")
-    with pytest.raises(UserError, match="it holds runs: .*a"):
+    with pytest.raises(UserError, match=r"it holds runs: .*a"):
         open_run(tmp_path)
     with pytest.raises(UserError, match="no run directory"):
         open_run(tmp_path / "b")

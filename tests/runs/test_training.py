@@ -27,7 +27,11 @@ VARIANTS = {
     "EMA": ("callbacks=[default,ema]", "callbacks.ema.decay=0.9"),
     "mixup and cutmix": ("augment.mixup=0.4", "augment.cutmix=1.0"),
     "plateau": ("scheduler=plateau", "scheduler.patience=0", "scheduler.factor=0.5", "trainer.max_epochs=4"),
-    "early stopping": ("callbacks=[default,early_stopping]", "callbacks.early_stopping.patience=1", "trainer.max_epochs=6"),
+    "early stopping": (
+        "callbacks=[default,early_stopping]",
+        "callbacks.early_stopping.patience=1",
+        "trainer.max_epochs=6",
+    ),
     "one cycle and AdamW": ("scheduler=onecycle", "optimizer=adamw"),
     "dropout": ("model=alexnet", "data.image_size=64", "data.source.train=64"),
 }
@@ -69,7 +73,17 @@ def test_a_run_directory_holds_what_is_promised(finished):
     assert promised <= names
     record = json.loads((finished / "record.json").read_text())
     assert record["status"] == "finished"
-    assert {"seed", "code", "data_digest", "versions", "hardware", "start", "end", "seconds", "command"} <= record.keys()
+    assert {
+        "seed",
+        "code",
+        "data_digest",
+        "versions",
+        "hardware",
+        "start",
+        "end",
+        "seconds",
+        "command",
+    } <= record.keys()
     metrics = json.loads((finished / "metrics.json").read_text())
     assert {"val/accuracy", "val/loss", "test/accuracy", "test/loss", "train/loss"} <= metrics.keys()
 

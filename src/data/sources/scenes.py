@@ -29,7 +29,7 @@ def coats(seed: int, count: int) -> tuple[Paint, ...]:
         hue = start + number / count
         second = _colour(hue + random.uniform(-0.12, 0.12), random.uniform(0.5, 0.9), 0.6)
         colours = (_colour(hue, random.uniform(0.75, 1), 0.95), second)
-        frequency = random.uniform(1.2, 1.8)  # periods in the square root of the object's area
+        frequency = random.uniform(2, 3)  # periods in the square root of the object's area
         found.append(Paint(_PATTERNS[number % len(_PATTERNS)], colours, frequency, random.uniform(0, math.pi)))
     return tuple(found)
 
@@ -42,7 +42,7 @@ def compose(
     Objects come from the largest to the smallest, each wholly inside the picture and at most a quarter of its box
     shared with another's; one that finds no place is left out.
     """
-    largest = random.uniform(0.33, 0.46) if max_objects == 1 else random.uniform(0.2, 0.3)
+    largest = random.uniform(0.35, 0.45) if max_objects == 1 else random.uniform(0.2, 0.3)
     who = [] if identity < 0 else [identity]
     who += [random.randrange(identities) for _ in range(random.randrange(max_objects) if who else 0)]
     sides = sorted((random.uniform(0.4, 0.85) * largest for _ in who[1:]), reverse=True)

@@ -121,8 +121,7 @@ class Shapes(Source):
 
     @staticmethod
     def _labels(identities: NDArray[np.int64]) -> NDArray[np.int64]:
-        kinds: NDArray[np.int64] = np.where(identities < 0, 0, 1 + identities % len(KINDS))
-        return kinds
+        return np.where(identities < 0, 0, 1 + identities % len(KINDS)).astype(np.int64)
 
     def _locate(self, index: int) -> tuple[str, int]:
         number = index

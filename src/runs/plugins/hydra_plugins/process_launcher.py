@@ -32,16 +32,12 @@ class ProcessLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs one after another; returns one JobReturn per job with its exit status."""
-        from src.runs.jobs import Job, run_jobs
+        from src.runs.jobs import checked, run_jobs
 
-        loader = self.hydra_context.config_loader
-        jobs = [
-            Job(tuple(overrides), loader.load_sweep_config(self.config, list(overrides))) for overrides in job_overrides
-        ]
-        codes = run_jobs(jobs)
-        return [self._result(job, code) for job, code in zip(jobs, codes, strict=True)]
+        jobs = checked(self.config, job_overrides)
+        return [self._result(job, code) for job, code in zip(jobs, run_jobs(jobs), strict=True)]
 
     def _result(self, job: Any, code: int) -> JobReturn:
         status = JobStatus.COMPLETED if code == 0 else JobStatus.FAILED
         value: BaseException | None = None if code == 0 else RuntimeError(f"exit code {code}")
-        return JobReturn(overrides=list(job.overrides), cfg=job.config, status=status, _return_value=value)
+        return JobReturn(overrides=list(job.overrides), cfg=job.composed.config, status=status, _return_value=value)
