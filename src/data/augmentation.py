@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
 import numpy as np
@@ -16,7 +18,6 @@ from src.errors import UserError
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else importing it asks the package index for news
 
-Probability = Annotated[float, Interval(ge=0, le=1)]
 PLACED = ("box", "boxes", "keypoints", "mask", "masks")
 """Targets that have a place in the image, which a transform that moves pixels would have to move along."""
 
@@ -46,6 +47,7 @@ class Augmentation:
             if bounds is not None and bounds[0] > bounds[1]:
                 raise UserError(f"augment.{name}={list(bounds)}: the smaller value comes first")
         self._compose = _compose(self.transforms)
+        self._moving = _moving(self.transforms)
 
     def train(self, sample: Sample, image_size: int, eval_crop: float, *, seed: int, epoch: int) -> Sample:
         """Return the sample as training sees it in an epoch; `image` is (image_size, image_size, C)."""
@@ -67,72 +69,124 @@ class Augmentation:
         entropy = np.random.SeedSequence([seed, epoch, sample["index"]])
         numbers = np.random.Generator(np.random.PCG64(entropy))
         self._compose.set_random_state(numbers, random.Random(int(entropy.generate_state(1)[0])))
-        placed = [key for key in PLACED if key in sample]
-        if placed and (moving := moving_transforms(self.transforms)):
+        if self._moving and (placed := [key for key in PLACED if key in sample]):
             raise UserError(
-                f"augment.transforms.{moving[0]} moves pixels, and {', '.join(placed)} would stay behind; "
-                f"type augment.transforms.{moving[0]}=null"
+                f"augment.transforms.{self._moving[0]} moves pixels, and {', '.join(placed)} would stay behind; "
+                f"type augment.transforms.{self._moving[0]}=null"
             )
+        image = np.ascontiguousarray(sample["image"])
         try:
-            return sample | {"image": self._compose(image=np.ascontiguousarray(sample["image"]))["image"]}
+            return sample | {"image": self._compose(image=image)["image"]}
         except Exception as error:
-            channels = sample["image"].shape[-1]
-            names = ", ".join(self.transforms)
+            where, channels = sample.get("path", sample["index"]), image.shape[-1]
+            name, reason = _culprit(self.transforms, image) or (" or ".join(self.transforms), error)
             raise UserError(
-                f"augment.transforms ({names}) failed on {sample.get('path', sample['index'])}, an image of {channels} "
-                f"channels: {error}. Leave the one that cannot take it out with augment.transforms.NAME=null"
+                f"augment.transforms.{name} failed on {where}, an image of {channels} channels: {reason}. "
+                "Leave it out with augment.transforms.NAME=null"
             ) from error
 
 
 def rand_augment(*, operations: Annotated[int, Ge(1)], magnitude: Annotated[float, Interval(ge=0, le=30)]) -> Any:
-    """Return RandAugment (Cubuk et al. 2020): `operations` of its list, with repetition, at a magnitude of 0 to 30.
+    """Return RandAugment (Cubuk et al. 2020): `operations` of its list, in random order and with repetition.
 
-    The strengths at magnitude 30 are those of torchvision: rotation 30 degrees, shear 0.3, translation 0.47 of the
-    side (150/331), factors of colour, contrast, brightness and sharpness 1 +- 0.9, posterize to 4 bits, solarize all.
+    Each has exactly the strength of `magnitude`, in a random direction where it has two. At 30: rotation 30 degrees,
+    shear 0.3, translation 150/331 of the side, 4 bits left, all solarized, and factors 0.1 or 1.9 of brightness,
+    saturation, contrast and sharpness.
     """
     import albumentations as A
 
-    m = magnitude / 30
-    factor = (1 - 0.9 * m, 1 + 0.9 * m)
-    still = {"saturation": (1, 1), "contrast": (1, 1), "brightness": (1, 1), "hue": (0, 0)}
-    operations_list = [
+    strength = magnitude / 30
+
+    def either(make: Callable[[float], Any]) -> Any:
+        return A.OneOf([make(strength), make(-strength)], p=1)
+
+    def shift(**percent: float) -> Any:
+        return A.Affine(translate_percent={axis: (value, value) for axis, value in percent.items()}, p=1)
+
+    def shear(**degrees: float) -> Any:
+        return A.Affine(shear={axis: (value, value) for axis, value in degrees.items()}, p=1)
+
+    def jitter(**change: float) -> Any:
+        still = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0}
+        factors = {key: (1 + value, 1 + value) for key, value in (still | change).items()}
+        return A.ColorJitter(**factors, hue=(0, 0), p=1)
+
+    def sharpness(change: float) -> Any:
+        # Pillow's sharpness is image + change * (image - smooth), and that difference is the Laplacian / 13; its
+        # smoothing kernel has a variance of 6/13 along each axis.
+        if change >= 0:
+            return A.Sharpen(alpha=(change / 13, change / 13), lightness=(1, 1), p=1)
+        sigma = (-change * 6 / 13) ** 0.5
+        return A.GaussianBlur(blur_limit=3, sigma_limit=(sigma, sigma), p=1)
+
+    bits = 8 - round(4 * strength)
+    choices = [
         A.NoOp(p=1),
-        A.Affine(shear={"x": (-17 * m, 17 * m), "y": (0, 0)}, p=1),
-        A.Affine(shear={"x": (0, 0), "y": (-17 * m, 17 * m)}, p=1),
-        A.Affine(translate_percent={"x": (-0.45 * m, 0.45 * m), "y": (0, 0)}, p=1),
-        A.Affine(translate_percent={"x": (0, 0), "y": (-0.45 * m, 0.45 * m)}, p=1),
-        A.Rotate(limit=(-30 * m, 30 * m), p=1),
-        A.ColorJitter(**still | {"brightness": factor}, p=1),
-        A.ColorJitter(**still | {"saturation": factor}, p=1),
-        A.ColorJitter(**still | {"contrast": factor}, p=1),
-        A.Sharpen(alpha=(0, 0.9 * m), lightness=(1, 1), p=1),
-        A.Posterize(num_bits=(8 - round(4 * m), 8 - round(4 * m)), p=1),
-        A.Solarize(threshold_range=(1 - m, 1 - m), p=1),
-        A.AutoContrast(p=1),
+        either(lambda s: shear(x=17.2 * s, y=0.0)),  # degrees: 0.3 radians
+        either(lambda s: shear(x=0.0, y=17.2 * s)),
+        either(lambda s: shift(x=150 / 331 * s, y=0.0)),
+        either(lambda s: shift(x=0.0, y=150 / 331 * s)),
+        either(lambda s: A.Rotate(limit=(30 * s, 30 * s), p=1)),
+        either(lambda s: jitter(brightness=0.9 * s)),
+        either(lambda s: jitter(saturation=0.9 * s)),
+        either(lambda s: jitter(contrast=0.9 * s)),
+        either(lambda s: sharpness(0.9 * s)),
+        A.Posterize(num_bits=(bits, bits), p=1),
+        A.Solarize(threshold_range=(1 - strength, 1 - strength), p=1),
+        A.AutoContrast(method="pil", p=1),
         A.Equalize(p=1),
     ]
-    return A.SomeOf(operations_list, n=operations, replace=True, p=1)
-
-
-def moving_transforms(transforms: Mapping[str, Any]) -> list[str]:
-    """Return the names of the transforms that move pixels, alone or inside a choice of several."""
-    import albumentations as A
-
-    def moves(transform: Any) -> bool:
-        parts = getattr(transform, "transforms", None)
-        return (
-            any(map(moves, parts))
-            if parts
-            else isinstance(transform, A.DualTransform) and not isinstance(transform, A.NoOp)
-        )
-
-    return [name for name, transform in transforms.items() if moves(transform)]
+    return A.RandomOrder(choices, n=operations, replace=True, p=1)  # SomeOf would apply them in the list's order
 
 
 def _compose(transforms: Mapping[str, Any]) -> Any:
-    """Return albumentations' Compose, or None where there is nothing to do: importing it takes seconds."""
+    """Return albumentations' Compose, or None where there is nothing to do: importing it takes seconds.
+
+    Raises UserError for an argument that a transform does not have: albumentations only warns, and goes on without it.
+    """
+    for name, transform in transforms.items():
+        for part in _parts(transform):
+            for wrong in getattr(part, "invalid_args", ()):
+                known = list(inspect.signature(type(part)).parameters)
+                near = difflib.get_close_matches(wrong, known, 1) or [", ".join(known)]
+                raise UserError(
+                    f"augment.transforms.{name}: {type(part).__name__} has no argument {wrong}; did you mean {near[0]}?"
+                )
     if not transforms:
         return None
     import albumentations as A
 
     return A.Compose(list(transforms.values()))
+
+
+def _moving(transforms: Mapping[str, Any]) -> list[str]:
+    """Return the names of the transforms that move or cover pixels, alone or inside a choice of several."""
+    if not transforms:
+        return []
+    import albumentations as A
+
+    def moves(part: Any) -> bool:
+        return isinstance(part, A.DualTransform) and not isinstance(part, A.NoOp)
+
+    return [name for name, transform in transforms.items() if any(map(moves, _parts(transform)))]
+
+
+def _culprit(transforms: Mapping[str, Any], image: Any) -> tuple[str, Exception] | None:
+    """Return the name of a transform that cannot take this image, and why; None where all can."""
+    for name, transform in transforms.items():
+        for part in _parts(transform):
+            try:
+                part(image=image, force_apply=True)
+            except Exception as error:
+                return name, error
+    return None
+
+
+def _parts(transform: Any) -> Iterator[Any]:
+    """Yield a transform, or those inside a choice of several."""
+    parts = getattr(transform, "transforms", None)
+    if parts is None:
+        yield transform
+    else:
+        for part in parts:
+            yield from _parts(part)

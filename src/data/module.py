@@ -303,7 +303,7 @@ def default_workers() -> int:
 
 def unreadable_message(bad: Sequence[BadSample], shown: int = 20) -> str:
     """Return the message that lists unreadable samples and says how to go on without them."""
-    lines = [f"  {sample.path}: {sample.reason}" for sample in bad[:shown]]
+    lines = [f"  {sample.path} {sample.reason}" for sample in bad[:shown]]
     if len(bad) > shown:
         lines.append(f"  and {len(bad) - shown} more")
     count = "1 sample cannot" if len(bad) == 1 else f"{len(bad)} samples cannot"

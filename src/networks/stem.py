@@ -26,7 +26,7 @@ def settled_stem(stem: str, image_size: int, weights: str | None, published: Map
     settled = stem
     if stem == "auto":
         settled = "small" if image_size <= SMALL_IMAGE else "imagenet"
-        log.info("network.stem=auto became %s: images of %d px", settled, image_size)
+        log.info("network.stem=auto: %s, for images of %d px", settled, image_size)
     if weights in published and settled != "imagenet":
         raise UserError(
             f"network.weights={weights} belong to network.stem=imagenet, but the stem is {settled} "

@@ -58,7 +58,7 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
     with record.phase("data"):
         data = open_data(config)
         spec = data.open(known)
-        record.update(data_digest=spec.digest, left_out=[f"{bad.path}: {bad.reason}" for bad in data.left_out])
+        record.update(data_digest=spec.digest, left_out=[f"{bad.path} {bad.reason}" for bad in data.left_out])
     with record.phase("build"):
         model = build_model(config, spec)
         data.wanted_targets = model.requires

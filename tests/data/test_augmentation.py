@@ -1,5 +1,6 @@
 """A sample's augmentation is a function of (seed, epoch, index), and what does not fit is told."""
 
+import random
 import subprocess
 import sys
 
@@ -7,6 +8,7 @@ import albumentations as A
 import numpy as np
 import pytest
 import torch
+from torchvision.transforms.v2 import functional as tv
 
 from src.config.build import build
 from src.data.augmentation import Augmentation, rand_augment
@@ -17,6 +19,8 @@ OFF = {
     "crop_scale": None, "crop_ratio": (0.75, 4 / 3), "horizontal_flip": 0.0, "vertical_flip": 0.0, "transforms": {},
     "mixup": 0.0, "cutmix": 0.0,
 }  # fmt: skip
+RAMP = torch.linspace(30, 200, 64)
+PICTURE = torch.stack([RAMP + 40 * torch.sin(RAMP[:, None] / s) for s in (9, 5, 7)]).clamp(0, 255).to(torch.uint8)
 
 
 def sample(index=0, channels=3, **targets):
@@ -77,8 +81,59 @@ def test_rand_augment_runs_all_its_operations(magnitude):
 
 def test_a_transform_that_cannot_take_five_channels_is_named():
     augment = Augmentation(**OFF | {"transforms": {"gray": A.ToGray(p=1)}})
-    with pytest.raises(UserError, match=r"gray.*5 channels"):
+    with pytest.raises(UserError, match=r"augment\.transforms\.gray failed.*5 channels.*3-channel"):
         augment.train(sample(channels=5), 32, 1.0, seed=0, epoch=0)
+
+
+def test_among_several_transforms_the_one_that_fails_is_named():
+    choice = A.RandomOrder([A.GaussianBlur(p=1), A.ColorJitter(p=1)], n=2, p=1)
+    augment = Augmentation(**OFF | {"transforms": {"blur": A.GaussianBlur(p=1), "choice": choice}})
+    with pytest.raises(UserError, match=r"augment\.transforms\.choice failed.*5 channels"):
+        augment.train(sample(channels=5), 32, 1.0, seed=0, epoch=0)
+
+
+@pytest.mark.filterwarnings("ignore:Argument")
+@pytest.mark.parametrize("wrap", [lambda transform: transform, lambda transform: A.OneOf([transform], p=1)])
+def test_an_argument_that_albumentations_would_ignore_is_an_error(wrap):
+    transform = wrap(A.GaussianBlur(sigma_limits=(0.1, 2.0), p=0.5))
+    with pytest.raises(UserError, match=r"augment\.transforms\.blur: GaussianBlur has no .*sigma_limit\?"):
+        Augmentation(**OFF | {"transforms": {"blur": transform}})
+
+
+def operation(number, magnitude):
+    """One of RandAugment's operations, in the order of table 1 of the paper as torchvision has them."""
+    return rand_augment(operations=1, magnitude=magnitude).transforms[number]
+
+
+@pytest.mark.parametrize(
+    ("number", "reference"),
+    [
+        (6, [tv.adjust_brightness(PICTURE, factor) for factor in (1.27, 0.73)]),
+        (7, [tv.adjust_saturation(PICTURE, factor) for factor in (1.27, 0.73)]),
+        (8, [tv.adjust_contrast(PICTURE, factor) for factor in (1.27, 0.73)]),
+        (9, [tv.adjust_sharpness(PICTURE, factor) for factor in (1.27, 0.73)]),
+        (10, [tv.posterize(PICTURE, 7)]),
+        (11, [tv.solarize(PICTURE, 255 * 0.7)]),
+        (12, [tv.autocontrast(PICTURE)]),
+        (13, [tv.equalize(PICTURE)]),
+    ],
+)
+def test_rand_augments_colours_are_torchvisions_at_magnitude_9(number, reference):
+    found = operation(number, 9)
+    parts = getattr(found, "transforms", [found])
+    image = PICTURE.permute(1, 2, 0).numpy()
+    for part, expected in zip(parts, reference, strict=True):
+        error = part(image=image)["image"].astype(int) - expected.permute(1, 2, 0).numpy()
+        assert np.abs(error).mean() < 2, type(part)
+
+
+def test_rand_augment_applies_its_operations_in_any_order():
+    """Repeated operations and both orders of two: 14 * 14 sequences are equally likely."""
+    augment = rand_augment(operations=2, magnitude=9)
+    augment.set_random_state(np.random.default_rng(0), random.Random(0))
+    pairs = [tuple(augment._get_idx()) for _ in range(2000)]
+    assert 100 < sum(a == b for a, b in pairs) < 190  # 2000 / 14 = 143 +- 4 standard deviations
+    assert 830 < sum(a < b for a, b in pairs) < 1030
 
 
 def test_boxes_do_not_stay_behind_silently():

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torchvision.transforms.v2 import RandomResizedCrop
 
-from src.data.crop import CropBox, Stream, central_crop, cut, cut_image, random_resized_crop
+from src.data.crop import CropBox, Stream, central_crop, cut, cut_image, cut_mask, random_resized_crop
 
 
 def test_the_stream_is_splitmix64():
@@ -72,10 +72,34 @@ def test_a_crop_without_a_change_of_size_is_the_pixels_themselves():
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 5, 13])
 def test_any_number_of_channels_is_resized_alike(channels):
     image = np.random.default_rng(0).integers(0, 256, (40, 40, channels), dtype=np.uint8)
-    found = cut_image(image, CropBox(0, 0, 30, 40), 16)
+    found = cut_image(image, CropBox(0, 0, 30, 32), 16)
     assert found.shape == (16, 16, channels)
     for c in range(channels):
-        assert (found[..., c] == cv2.resize(image[:30, :, c], (16, 16), interpolation=cv2.INTER_LINEAR)).all()
+        assert (found[..., c] == cv2.resize(image[:30, :32, c], (16, 16), interpolation=cv2.INTER_LINEAR)).all()
+
+
+def test_shrinking_to_a_quarter_averages_all_sixteen_pixels():
+    """Bilinear interpolation alone would look at 4 pixels of each 16."""
+    ramp = np.arange(64, dtype=np.uint8).repeat(4)[None, :, None].repeat(256, 0)  # constant over four columns
+    assert (cut_image(ramp, CropBox(0, 0, 256, 256), 64)[..., 0] == np.arange(64)).all()
+    single = np.zeros((256, 256, 1), np.uint8)
+    single[1::4, 2::4] = 160  # one pixel in sixteen
+    assert (cut_image(single, CropBox(0, 0, 256, 256), 64) == 10).all()
+
+
+def test_what_a_crop_leaves_out_is_never_read():
+    image = np.full((50, 60, 3), 255, np.uint8)
+    image[10:40, 20:50] = 7
+    assert (cut_image(image, CropBox(10, 20, 30, 30), 64) == 7).all()
+
+
+@pytest.mark.parametrize(("side", "size"), [(12, 4), (12, 8), (12, 24), (10, 7)])
+def test_masks_take_the_value_at_each_pixels_centre(side, size):
+    mask = np.random.default_rng(0).integers(0, 300, (side, side))
+    found = cut_mask(mask, CropBox(0, 0, side, side, upside_down=True), size)
+    expected = torch.nn.functional.interpolate(torch.tensor(mask)[None, None].double(), size=size, mode="nearest-exact")
+    assert found.dtype == mask.dtype
+    assert (found == expected[0, 0].numpy()[::-1]).all()
 
 
 def test_targets_go_with_the_image_by_hand():

@@ -117,11 +117,12 @@ class Shapes(Source):
         """
         start = Random(seeds.stream(self.seed, "individuals", split)).random()
         position = (start + numbers * _GOLDEN_RATIO) % 1.0
-        return np.floor((position - self.nothing) / (1 - self.nothing) * self.identities).clip(-1).astype(np.int64)
+        individuals = np.floor((position - self.nothing) / (1 - self.nothing) * self.identities)
+        return np.asarray(np.clip(individuals, -1, self.identities - 1), np.int64)
 
     @staticmethod
     def _labels(identities: NDArray[np.int64]) -> NDArray[np.int64]:
-        return np.where(identities < 0, 0, 1 + identities % len(KINDS)).astype(np.int64)
+        return np.where(identities < 0, 0, 1 + identities % len(KINDS))
 
     def _locate(self, index: int) -> tuple[str, int]:
         number = index
