@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import inspect
 import os
@@ -13,13 +14,11 @@ import numpy as np
 from annotated_types import Ge, Interval
 
 from src.data.crop import Stream, central_crop, cut, flipped, random_resized_crop
+from src.data.placed import compose_arguments, compose_data, transformed
 from src.data.sources.base import Sample
 from src.errors import UserError
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else importing it asks the package index for news
-
-PLACED = ("box", "boxes", "keypoints", "mask", "masks")
-"""Targets that have a place in the image, which a transform that moves pixels would have to move along."""
 
 
 class Augmentation:
@@ -46,8 +45,8 @@ class Augmentation:
         for bounds, name in ((crop_scale, "crop_scale"), (crop_ratio, "crop_ratio")):
             if bounds is not None and bounds[0] > bounds[1]:
                 raise UserError(f"augment.{name}={list(bounds)}: the smaller value comes first")
-        self._compose = _compose(self.transforms)
-        self._moving = _moving(self.transforms)
+        _check_arguments(self.transforms)
+        self._composed: dict[frozenset[str], Any] = {}
 
     def train(self, sample: Sample, image_size: int, eval_crop: float, *, seed: int, epoch: int) -> Sample:
         """Return the sample as training sees it in an epoch; `image` is (image_size, image_size, C)."""
@@ -58,7 +57,7 @@ class Augmentation:
         else:
             box = random_resized_crop(height, width, self.crop_scale, self.crop_ratio, stream)
         sample = cut(sample, flipped(box, self.horizontal_flip, self.vertical_flip, stream), image_size)
-        return self._transformed(sample, seed, epoch) if self._compose is not None else sample
+        return self._transformed(sample, seed, epoch) if self.transforms else sample
 
     def evaluate(self, sample: Sample, image_size: int, eval_crop: float) -> Sample:
         """Return the sample as evaluation sees it: the central crop, the same for every configuration of this class."""
@@ -66,24 +65,31 @@ class Augmentation:
         return cut(sample, central_crop(height, width, image_size, eval_crop), image_size)
 
     def _transformed(self, sample: Sample, seed: int, epoch: int) -> Sample:
+        compose = self._compose(sample)
         entropy = np.random.SeedSequence([seed, epoch, sample["index"]])
         numbers = np.random.Generator(np.random.PCG64(entropy))
-        self._compose.set_random_state(numbers, random.Random(int(entropy.generate_state(1)[0])))
-        if self._moving and (placed := [key for key in PLACED if key in sample]):
-            raise UserError(
-                f"augment.transforms.{self._moving[0]} moves pixels, and {', '.join(placed)} would stay behind; "
-                f"type augment.transforms.{self._moving[0]}=null"
-            )
-        image = np.ascontiguousarray(sample["image"])
+        compose.set_random_state(numbers, random.Random(int(entropy.generate_state(1)[0])))
+        data = compose_data(sample)
         try:
-            return sample | {"image": self._compose(image=image)["image"]}
+            return transformed(sample, compose(**data))
         except Exception as error:
-            where, channels = sample.get("path", sample["index"]), image.shape[-1]
-            name, reason = _culprit(self.transforms, image) or (" or ".join(self.transforms), error)
+            where, channels = sample.get("path", sample["index"]), sample["image"].shape[-1]
+            name, reason = _culprit(self.transforms, data["image"]) or (" or ".join(self.transforms), error)
             raise UserError(
                 f"augment.transforms.{name} failed on {where}, an image of {channels} channels: {reason}. "
                 "Leave it out with augment.transforms.NAME=null"
             ) from error
+
+    def _compose(self, sample: Sample) -> Any:
+        """Return albumentations' Compose for samples with these targets."""
+        keys = frozenset(sample)
+        if keys not in self._composed:
+            import albumentations as A
+
+            # A copy: each transform remembers the Compose that it belongs to.
+            transforms = copy.deepcopy(list(self.transforms.values()))
+            self._composed[keys] = A.Compose(transforms, **compose_arguments(sample))
+        return self._composed[keys]
 
 
 def rand_augment(*, operations: Annotated[int, Ge(1)], magnitude: Annotated[float, Interval(ge=0, le=30)]) -> Any:
@@ -139,11 +145,8 @@ def rand_augment(*, operations: Annotated[int, Ge(1)], magnitude: Annotated[floa
     return A.RandomOrder(choices, n=operations, replace=True, p=1)  # SomeOf would apply them in the list's order
 
 
-def _compose(transforms: Mapping[str, Any]) -> Any:
-    """Return albumentations' Compose, or None where there is nothing to do: importing it takes seconds.
-
-    Raises UserError for an argument that a transform does not have: albumentations only warns, and goes on without it.
-    """
+def _check_arguments(transforms: Mapping[str, Any]) -> None:
+    """Raise UserError for an argument that a transform does not have: albumentations warns, and goes on without it."""
     for name, transform in transforms.items():
         for part in _parts(transform):
             for wrong in getattr(part, "invalid_args", ()):
@@ -152,23 +155,6 @@ def _compose(transforms: Mapping[str, Any]) -> Any:
                 raise UserError(
                     f"augment.transforms.{name}: {type(part).__name__} has no argument {wrong}; did you mean {near[0]}?"
                 )
-    if not transforms:
-        return None
-    import albumentations as A
-
-    return A.Compose(list(transforms.values()))
-
-
-def _moving(transforms: Mapping[str, Any]) -> list[str]:
-    """Return the names of the transforms that move or cover pixels, alone or inside a choice of several."""
-    if not transforms:
-        return []
-    import albumentations as A
-
-    def moves(part: Any) -> bool:
-        return isinstance(part, A.DualTransform) and not isinstance(part, A.NoOp)
-
-    return [name for name, transform in transforms.items() if any(map(moves, _parts(transform)))]
 
 
 def _culprit(transforms: Mapping[str, Any], image: Any) -> tuple[str, Exception] | None:

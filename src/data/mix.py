@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -42,14 +43,12 @@ def cut_and_mixed(
     top, bottom = max(0, y - half_height), min(height, y + half_height)
     left, right = max(0, x - half_width), min(width, x + half_width)
     mixed = images.clone()
-    mixed[..., top:bottom, left:right] = images[partner][..., top:bottom, left:right]
+    mixed[..., top:bottom, left:right] = images[partner, :, top:bottom, left:right]
     kept = 1 - (bottom - top) * (right - left) / (height * width)
     return mixed, torch.lerp(targets[partner], targets, kept)
 
 
 def beta(alpha: float, random: Generator) -> float:
-    """Return a number drawn from Beta(alpha, alpha)."""
-    import numpy as np
-
+    """Return a number drawn from Beta(alpha, alpha), by numpy: torch's own takes no generator."""
     seed = int(torch.randint(2**31, (), generator=random))
     return float(np.random.Generator(np.random.PCG64(seed)).beta(alpha, alpha))

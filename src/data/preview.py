@@ -61,7 +61,7 @@ def _shown(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _with_masks(image: NDArray[np.uint8], batch: dict[str, Any], i: int) -> NDArray[np.uint8]:
-    """Return the image with each object of `masks` tinted, or each class of `mask` where there are no `masks`."""
+    """Return the image with each object of `masks` outlined, or each class of `mask` where there are no `masks`."""
     if "masks" in batch:
         layers = [mask.numpy().astype(bool) for mask in batch["masks"][i]]
     elif "mask" in batch:
@@ -69,11 +69,12 @@ def _with_masks(image: NDArray[np.uint8], batch: dict[str, Any], i: int) -> NDAr
         layers = [mask == value for value in np.unique(mask) if value not in (0, 255)]
     else:
         return image
-    tinted = image.astype(np.float32)
+    outlined = image.copy()
     for number, layer in enumerate(layers):
-        large = cv2.resize(layer.astype(np.uint8), image.shape[1::-1], interpolation=cv2.INTER_NEAREST).astype(bool)
-        tinted[large] = 0.65 * tinted[large] + 0.35 * np.array(COLOURS[number % len(COLOURS)], np.float32)
-    return tinted.astype(np.uint8)
+        large = cv2.resize(layer.astype(np.uint8), image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+        contours, _ = cv2.findContours(large, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(outlined, contours, -1, COLOURS[number % len(COLOURS)])
+    return outlined
 
 
 def _draw_places(draw: ImageDraw.ImageDraw, batch: dict[str, Any], i: int, size: tuple[int, int], scale: int) -> None:

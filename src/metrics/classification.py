@@ -39,23 +39,29 @@ class MeanLoss(Metric):
 def label_metrics(num_classes: int, *, multilabel: bool) -> MetricCollection:
     """Return the metrics of predicted scores (B, K) against labels (B,), or (B, K) of zeros and ones where several.
 
-    One label: `accuracy`, `balanced_accuracy` (mean recall of the classes), `f1` (mean over the classes) and, from six
-    classes on, `top5_accuracy`. Several: `accuracy` (share of right decisions), `f1`, `average_precision`, each a mean
-    over the classes.
+    One label: `loss`, `accuracy`, `balanced_accuracy` (mean recall of the classes), `f1` (mean over the classes) and,
+    from six classes on, `top5_accuracy`. Several: `loss`, `accuracy` (share of right decisions), `f1`,
+    `average_precision`, each a mean over the classes.
+
+    Which metrics share their counts is said here: torchmetrics would find it out from the first batch, and join top-1
+    and top-5 for good where both have that batch right.
     """
     if multilabel:
-        return MetricCollection(
-            {
-                "accuracy": MultilabelAccuracy(num_classes, validate_args=False),
-                "f1": MultilabelF1Score(num_classes, validate_args=False),
-                "average_precision": MultilabelAveragePrecision(num_classes, validate_args=False, thresholds=200),
-            }
-        )
+        several: dict[str, Metric | MetricCollection] = {
+            "loss": MeanLoss(),
+            "accuracy": MultilabelAccuracy(num_classes, validate_args=False),
+            "f1": MultilabelF1Score(num_classes, validate_args=False),
+            "average_precision": MultilabelAveragePrecision(num_classes, validate_args=False, thresholds=200),
+        }
+        return MetricCollection(several, compute_groups=[["loss"], ["accuracy", "f1"], ["average_precision"]])
     metrics: dict[str, Metric | MetricCollection] = {
+        "loss": MeanLoss(),
         "accuracy": MulticlassAccuracy(num_classes, average="micro", validate_args=False),
         "balanced_accuracy": MulticlassAccuracy(num_classes, average="macro", validate_args=False),
         "f1": MulticlassF1Score(num_classes, average="macro", validate_args=False),
     }
+    groups = [["loss"], ["accuracy"], ["balanced_accuracy", "f1"]]
     if num_classes > 5:
         metrics["top5_accuracy"] = MulticlassAccuracy(num_classes, average="micro", top_k=5, validate_args=False)
-    return MetricCollection(metrics)
+        groups.append(["top5_accuracy"])
+    return MetricCollection(metrics, compute_groups=groups)

@@ -13,7 +13,7 @@ from torchmetrics import MetricCollection
 
 from src.data.spec import DataSpec
 from src.errors import UserError
-from src.metrics.classification import MeanLoss, label_metrics
+from src.metrics.classification import label_metrics
 from src.models.base import Batch, ImageModule
 
 if TYPE_CHECKING:
@@ -47,9 +47,7 @@ class Classifier(ImageModule):
 
     def configure_metrics(self) -> MetricCollection:
         """Return loss and accuracy and their relatives."""
-        metrics = label_metrics(self.spec.num_classes, multilabel=self.spec.multilabel)
-        metrics.add_metrics({"loss": MeanLoss()})
-        return metrics
+        return label_metrics(self.spec.num_classes, multilabel=self.spec.multilabel)
 
     def compute_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the loss and the logits (B, K)."""

@@ -136,12 +136,6 @@ def test_rand_augment_applies_its_operations_in_any_order():
     assert 830 < sum(a < b for a, b in pairs) < 1030
 
 
-def test_boxes_do_not_stay_behind_silently():
-    augment = Augmentation(**OFF | {"transforms": {"turn": A.Rotate(p=1)}})
-    with pytest.raises(UserError, match=r"augment\.transforms\.turn=null"):
-        augment.train(sample(box=np.zeros(4, np.float32)), 32, 1.0, seed=0, epoch=0)
-
-
 def test_a_value_that_albumentations_refuses_is_a_message():
     section = {"_target_": "albumentations.GaussianBlur", "sigma_limit": [2.0, -1.0]}
     with pytest.raises(UserError, match="GaussianBlur"):

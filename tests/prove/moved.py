@@ -12,7 +12,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from src.data.sources.shapes import Shapes
+from src.config.build import build
+from src.runs.session import reopen
 from tests.prove.bits import SMALL
 from tests.prove.promise import Promise, run
 
@@ -39,7 +40,8 @@ def promises() -> Iterator[Promise]:
 
 def predicted(run_dir: Path, images: Path) -> Promise:
     """Predict the test split from files, with batches of 64 and of 1."""
-    source = Shapes(size=32, train=640, val=128, test=128, identities=40, max_objects=1, nothing=0.1, seed=0)
+    _, config = reopen(str(run_dir), ())
+    source = build(config["data"]["source"])
     source.setup()
     images.mkdir()
     for index in source.splits()["test"]:

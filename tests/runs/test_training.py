@@ -13,7 +13,7 @@ import torch
 from pytorch_lightning import Callback
 from safetensors.torch import load_file
 
-from src.data.sources.shapes import Shapes
+from src.config.build import build
 from src.errors import UserError
 from src.runs import session, training
 from tests.prove.promise import same, tensors
@@ -33,7 +33,7 @@ VARIANTS = {
         "trainer.max_epochs=6",
     ),
     "one cycle and AdamW": ("scheduler=onecycle", "optimizer=adamw"),
-    "dropout": ("model=alexnet", "data.image_size=64", "data.source.train=64"),
+    "dropout": ("model=squeezenet", "data.source.train=64"),
 }
 
 
@@ -113,7 +113,7 @@ def test_another_seed_has_other_bits(finished, tmp_path):
 def test_a_killed_and_resumed_run_equals_an_undisturbed_one(overrides, tmp_path, monkeypatch):
     whole = train(tmp_path / "whole", "callbacks.last.every_n_train_steps=2", *overrides)
     broken = tmp_path / "broken"
-    killed(monkeypatch, broken, 5 if "model=alexnet" in overrides else 13, *overrides)
+    killed(monkeypatch, broken, 5 if "model=squeezenet" in overrides else 13, *overrides)
     assert (broken / "checkpoints" / "last.ckpt").exists()
     resume(broken)
     assert same(tensors(whole), tensors(broken))
@@ -154,12 +154,12 @@ def test_a_moved_run_evaluates_to_the_same_figures(finished, tmp_path):
 def test_predict_finds_the_classes_that_the_test_found(finished, tmp_path):
     from src.runs.prediction import predict
 
-    source = Shapes(size=32, train=160, val=48, test=50, identities=40, max_objects=1, nothing=0.1, seed=0)
+    run, config = session.reopen(str(finished), ())
+    source = build(config["data"]["source"])
     source.setup()
     test = source.splits()["test"]
     for index in test:
         cv2.imwrite(str(tmp_path / f"{index:04d}.png"), source.read(int(index))["image"][..., ::-1])
-    run, config = session.reopen(str(finished), ())
     tables = []
     for batch in (50, 7):
         options = {"checkpoint": "best", "batch_size": batch, "num_workers": 0, "device": "cpu"}
@@ -168,10 +168,17 @@ def test_predict_finds_the_classes_that_the_test_found(finished, tmp_path):
         tables.append(rows)
     right = sum(row["class"] == source.classes[source.labels()[i]] for row, i in zip(tables[0], test, strict=True))
     accuracy = json.loads((finished / "metrics.json").read_text())["test/accuracy"]
-    assert right / 50 == pytest.approx(accuracy, abs=1e-6)
+    undecided = sum(margin(row) < 1e-4 for row in tables[0])  # a batch of another size may turn these
+    assert abs(right / 50 - accuracy) <= undecided / 50 + 1e-6
     for one, other in zip(*tables, strict=True):
-        assert one["class"] == other["class"]
+        assert one["class"] == other["class"] or margin(one) < 1e-4
         assert all(one[key] == pytest.approx(other[key], abs=1e-4) for key in one if key.startswith("p("))
+
+
+def margin(row: dict[str, str | float]) -> float:
+    """Return how far the most probable class is ahead of the second."""
+    second, first = sorted(float(value) for key, value in row.items() if key.startswith("p("))[-2:]
+    return first - second
 
 
 def test_predict_names_files_that_cannot_be_read_and_goes_on(finished, tmp_path, capsys):

@@ -42,7 +42,7 @@ def compose(
     Objects come from the largest to the smallest, each wholly inside the picture and at most a quarter of its box
     shared with another's; one that finds no place is left out.
     """
-    largest = random.uniform(0.35, 0.45) if max_objects == 1 else random.uniform(0.2, 0.3)
+    largest = random.uniform(0.36, 0.46) if max_objects == 1 else random.uniform(0.2, 0.3)
     who = [] if identity < 0 else [identity]
     who += [random.randrange(identities) for _ in range(random.randrange(max_objects) if who else 0)]
     sides = sorted((random.uniform(0.4, 0.85) * largest for _ in who[1:]), reverse=True)

@@ -86,8 +86,9 @@ class Shapes(Source):
     def fingerprint(self, index: int) -> bytes:
         """Return a digest of the drawn pixels and of the targets."""
         digest = hashlib.blake2b(digest_size=16)
-        for _, value in sorted(self.read(index).items()):
-            digest.update(value.tobytes() if isinstance(value, np.ndarray) else str(value).encode())
+        sample = self.read(index)
+        for key in ("image", *self.targets):
+            digest.update(np.asarray(sample[key]).tobytes())
         return digest.digest()
 
     def _targets(self, scene: Scene, identities: NDArray[np.int64], owner: NDArray[np.int8]) -> Sample:
