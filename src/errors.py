@@ -9,3 +9,10 @@ class UserError(Exception):
     The message says what is wrong, where (file, key, sample), what was likely meant and what to type. Entry points
     print it on standard error and exit with code 2.
     """
+
+    def __str__(self) -> str:
+        """Return the message; of one raised in a loader process, without the traceback that torch puts before it."""
+        text = super().__str__()
+        if text.startswith("Caught ") and "Original Traceback" in text:
+            return text.rpartition(f"{type(self).__name__}: ")[2].strip()
+        return text
