@@ -76,12 +76,13 @@ def test_a_sweep_runs_each_job_in_a_process_of_its_own_and_checks_all_before_the
     wrong = run("train", "-m", *short, *lists, "model.label_smoothing=0.1,1.5")
     assert wrong.returncode == 2
     assert "model.label_smoothing" in wrong.stderr
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.glob("sweeps/*/"))
     done = run("train", "-m", *short, *lists)
     assert done.returncode == 0, done.stderr
     folder = Path(done.stdout.splitlines()[-1])
     records = [json.loads(path.read_text()) for path in folder.glob("*/record.json")]
     assert [record["status"] for record in records] == ["finished"] * 2
+    assert not (ROOT / "multirun.yaml").exists()
     rates = {path.parent.name: path.read_text() for path in folder.glob("*/config.yaml")}
     assert sorted("lr: 0.01" in text for text in rates.values()) == [False, True]
 

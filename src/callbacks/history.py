@@ -17,7 +17,7 @@ Row = dict[str, float]
 
 
 class History(AfterMetrics):
-    """One row per epoch and per logged step, written to RUN_DIR/metrics.csv.
+    """One row per epoch, per validation inside one and per logged step, written to RUN_DIR/metrics.csv.
 
     The rows are saved with the run, so rows beyond a checkpoint vanish on resume; therefore it must stand before the
     callbacks that save.
@@ -35,10 +35,22 @@ class History(AfterMetrics):
             rate = trainer.optimizers[0].param_groups[0]["lr"]
             self._add(trainer, {"train/loss_step": float(pl_module.last_loss), "lr": float(rate)})
 
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take the row of a validation, which may lie inside an epoch."""
+        assert isinstance(pl_module, ImageModule)
+        if not trainer.sanity_checking and trainer.state.fn == "fit":
+            self._add(trainer, pl_module.validated)
+
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take the row of an epoch and write the file."""
-        metrics = {key: float(value) for key, value in trainer.callback_metrics.items() if not key.endswith("_step")}
-        self._add(trainer, metrics | {"lr": float(trainer.optimizers[0].param_groups[0]["lr"])})
+        """Take the row of an epoch, together with the validation at its end, and write the file."""
+        training = {key: float(value) for key, value in trainer.callback_metrics.items() if key.startswith("train/")}
+        training.pop("train/loss_step", None)
+        figures = training | {"lr": float(trainer.optimizers[0].param_groups[0]["lr"])}
+        last = self.rows[-1] if self.rows else {}
+        if last.get("step") == trainer.global_step and "val/loss" in last:
+            last.update(figures)
+        else:
+            self._add(trainer, figures)
         if trainer.is_global_zero:
             self.write(Path(trainer.default_root_dir))
 

@@ -115,7 +115,7 @@ class ImageData(LightningDataModule):
             self.spec = self._as_trained_on(trained_on, digest)
             return self.spec
         size, crop = self._geometry()
-        counts = np.bincount(np.maximum(source.labels()[self.splits["train"]], 0), minlength=len(source.classes))
+        counts = source.class_counts(self.splits["train"])
         mean, std = self._statistics(size, crop)
         self.spec = DataSpec(
             targets=source.targets,
@@ -128,6 +128,7 @@ class ImageData(LightningDataModule):
             multilabel=source.multilabel,
             num_keypoints=source.num_keypoints,
             class_counts=tuple(counts.tolist()),
+            train_samples=len(self.splits["train"]),
             digest=digest,
         )
         return self.spec
@@ -239,13 +240,18 @@ class ImageData(LightningDataModule):
         """Turn `image` into normalised float32 on the device and, in training, mix the batch up."""
         spec = self._opened()
         batch = batch | {"image": normalize(batch["image"], spec.mean, spec.std)}
-        if self.trainer is not None and self.trainer.training and (self.augment.mixup or self.augment.cutmix):
-            labels = batch["label"]
-            soft = labels if spec.multilabel else torch.nn.functional.one_hot(labels, spec.num_classes).float()
-            seed = seeds.stream(self.seed, "mix", batch["epoch"], batch["number"], self._process()[0])
-            random = torch.Generator().manual_seed(seed)
-            batch["image"], batch["label"] = mix(batch["image"], soft, self.augment.mixup, self.augment.cutmix, random)
-        return batch
+        return self.mixed(batch) if self.trainer is not None and self.trainer.training else batch
+
+    def mixed(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Return a training batch of float images after mixup or cutmix, where they are on; labels become soft."""
+        if not (self.augment.mixup or self.augment.cutmix):
+            return batch
+        spec, labels = self._opened(), batch["label"]
+        soft = labels if spec.multilabel else torch.nn.functional.one_hot(labels, spec.num_classes).float()
+        seed = seeds.stream(self.seed, "mix", batch["epoch"], batch["number"], self._process()[0])
+        random = torch.Generator().manual_seed(seed)
+        images, labels = mix(batch["image"], soft, self.augment.mixup, self.augment.cutmix, random)
+        return batch | {"image": images, "label": labels}
 
     # Where the run stands
 

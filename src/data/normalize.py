@@ -67,4 +67,6 @@ def fixed_statistics(
             f"data.normalize={normalization} has {len(mean)} means and {len(std)} deviations for images of {channels} "
             "channels; type data.normalize=dataset to measure them on the training set"
         )
+    if min(std) <= 0:
+        raise UserError(f"data.normalize: every std must be greater than 0, found {list(std)}")
     return mean, std

@@ -25,6 +25,7 @@ class DataSpec:
     num_keypoints: int
     class_counts: tuple[int, ...]
     """Training samples of each class, in the order of `classes`."""
+    train_samples: int
     digest: str
     """Over the content of every sample used."""
 

@@ -18,6 +18,7 @@ from torchmetrics import MetricCollection
 
 from src import seeds
 from src.data.spec import DataSpec
+from src.errors import UserError
 from src.models.schedules import PerStep
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class ImageModule(LightningModule):
             {f"{split}_metrics": metrics.clone(prefix=f"{split}/") for split in ("train", "val", "test")}
         )
         self._restored_metrics: dict[str, Any] = {}
+        self.validated: dict[str, float] = {}
+        """The figures of the last validation of this epoch; empty where there was none yet."""
         self.last_loss = torch.zeros(())
         """Of the last training batch, on the device."""
         self.outputs: list[dict[str, Tensor]] = []
@@ -102,7 +105,8 @@ class ImageModule(LightningModule):
 
     def forward(self, images: Tensor) -> Any:
         """Apply the network to normalised images (B, C, H, W)."""
-        return self.network(images.contiguous(memory_format=self._memory_format))
+        weights = next(self.network.parameters())  # of another type than float32 with trainer.precision=bf16-true
+        return self.network(images.to(weights.dtype).contiguous(memory_format=self._memory_format))
 
     @property
     def _memory_format(self) -> torch.memory_format:
@@ -167,13 +171,18 @@ class ImageModule(LightningModule):
         if not math.isfinite(float(self.trainer.callback_metrics["train/loss"])):
             raise Diverged("the training loss is not finite: lower optimizer.lr, or find where it began with debug=nan")
         scheduler = self.lr_schedulers()
-        value = self.trainer.callback_metrics.get(self.monitor)
-        if isinstance(scheduler, ReduceLROnPlateau) and value is not None:
-            scheduler.step(float(value))
+        if isinstance(scheduler, ReduceLROnPlateau) and self.monitor in self.validated:
+            scheduler.step(self.validated[self.monitor])
 
     def on_validation_epoch_end(self) -> None:
         """Log the metrics of the validation split."""
-        self._log_split("val")
+        figures = self._log_split("val")
+        if not self.trainer.sanity_checking:
+            self.validated = {name: float(value) for name, value in figures.items()}
+
+    def on_train_epoch_start(self) -> None:
+        """Forget the validation of the epoch before; Lightning does not call this where an epoch is continued."""
+        self.validated = {}
 
     def on_test_epoch_end(self) -> None:
         """Log the metrics of the test split, and bring together what all processes kept of it."""
@@ -183,10 +192,12 @@ class ImageModule(LightningModule):
             torch.distributed.all_gather_object(parts, self.outputs)
             self.outputs = [batch for part in parts for batch in part]
 
-    def _log_split(self, split: str) -> None:
+    def _log_split(self, split: str) -> dict[str, Tensor]:
         metrics = self.split_metrics(split)
-        self.log_dict(metrics.compute())
+        figures: dict[str, Tensor] = metrics.compute()
+        self.log_dict(figures)
         metrics.reset()
+        return figures
 
     def learning_rate(self) -> float:
         """Return the learning rate of the first parameter group."""
@@ -197,9 +208,11 @@ class ImageModule(LightningModule):
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return the optimizer over two groups of parameters, and its schedule."""
         optimizer = self._optimizer(parameter_groups(self.named_parameters(), decay_all=self.decay_norm_and_bias))
-        total = int(self.trainer.estimated_stepping_batches)
-        epochs = max(1, self.trainer.max_epochs or 1)
-        scheduler = self._scheduler(optimizer=optimizer, total_steps=total, steps_per_epoch=max(1, total // epochs))
+        total = self.trainer.estimated_stepping_batches
+        if not math.isfinite(total):
+            raise UserError("a schedule needs the training's length: type trainer.max_epochs or trainer.max_steps")
+        epoch = math.ceil(self.trainer.num_training_batches / self.trainer.accumulate_grad_batches)
+        scheduler = self._scheduler(optimizer=optimizer, total_steps=int(total), steps_per_epoch=epoch)
         plateau = isinstance(scheduler, ReduceLROnPlateau)
         return {
             "optimizer": optimizer,
@@ -215,7 +228,8 @@ class ImageModule(LightningModule):
     # Checkpoints
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the training metrics gathered so far: inside an epoch they are half counted."""
+        """Add the figures of the epoch so far: inside an epoch they are half counted."""
+        checkpoint["validated"] = self.validated
         checkpoint["train_metrics"] = {
             name: {key: torch.as_tensor(value).detach().clone() for key, value in metric.metric_state.items()}
             for name, metric in self.split_metrics("train").items(keep_base=True, copy_state=False)
@@ -224,6 +238,7 @@ class ImageModule(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Remember the half-counted training metrics until they are on their device."""
         self._restored_metrics = checkpoint.get("train_metrics", {})
+        self.validated = checkpoint.get("validated", {})
 
     def on_train_start(self) -> None:
         """Continue to count where the checkpoint stopped."""

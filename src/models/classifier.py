@@ -65,16 +65,20 @@ class Classifier(ImageModule):
 
     def criterion(self, logits: Tensor, label: Tensor) -> Tensor:
         """Return the mean loss of logits (B, K) against labels (B,), or (B, K) soft or several."""
-        if self.spec.multilabel:
-            return F.binary_cross_entropy_with_logits(logits, label, pos_weight=self.class_weights)
         smoothing = self.label_smoothing if self.training else 0.0
-        return F.cross_entropy(logits, label, weight=self.class_weights, label_smoothing=smoothing)
+        weights = None if self.class_weights is None else self.class_weights.to(logits.dtype)
+        if self.spec.multilabel:
+            soft = label.to(logits.dtype) * (1 - smoothing) + smoothing / 2
+            return F.binary_cross_entropy_with_logits(logits, soft, pos_weight=weights)
+        label = label.to(logits.dtype) if label.is_floating_point() else label
+        return F.cross_entropy(logits, label, weight=weights, label_smoothing=smoothing)
 
     def _with_mirror_image(self, logits: Tensor, images: Tensor) -> Tensor:
         """Return logits whose probabilities are the mean over images and their mirror images."""
-        mirrored = self(images.flip(-1))
-        if self.spec.multilabel:
-            return torch.logit((logits.sigmoid() + mirrored.sigmoid()) / 2)
+        logits, mirrored = logits.float(), self(images.flip(-1)).float()
+        if self.spec.multilabel:  # the logarithm of p / (1 - p), of the mean of both p
+            present = torch.logaddexp(F.logsigmoid(logits), F.logsigmoid(mirrored))
+            return present - torch.logaddexp(F.logsigmoid(-logits), F.logsigmoid(-mirrored))
         return torch.logaddexp(logits.log_softmax(-1), mirrored.log_softmax(-1)) - torch.tensor(2.0).log()
 
     def probabilities(self, logits: Tensor) -> Tensor:
@@ -129,8 +133,9 @@ class Classifier(ImageModule):
 def weights_of_classes(choice: Literal["balanced"] | Sequence[float] | None, spec: DataSpec) -> Tensor | None:
     """Return the weight of each class (K,) in the loss, or None.
 
-    `balanced` is inverse to the counts in train, with mean 1 over the samples. Raises UserError where a list has not
-    one weight per class, or a class without samples would weigh infinitely.
+    `balanced` is inverse to the counts in train, with mean 1 over the samples; where an image can have several labels,
+    it is the number of images without a class over those with it, for each class alone. Raises UserError where a list
+    has not one weight per class, or a class without samples would weigh infinitely.
     """
     if choice is None:
         return None
@@ -139,6 +144,8 @@ def weights_of_classes(choice: Literal["balanced"] | Sequence[float] | None, spe
         if (counts == 0).any():
             empty = ", ".join(name for name, count in zip(spec.classes, spec.class_counts, strict=True) if not count)
             raise UserError(f"model.class_weights=balanced: no training image of class {empty}")
+        if spec.multilabel:
+            return (spec.train_samples - counts) / counts
         return counts.sum() / (len(counts) * counts)
     if len(choice) != spec.num_classes:
         raise UserError(

@@ -88,16 +88,19 @@ def new_run(run_dir: str | None, runs_dir: str, name: str, overrides: Sequence[s
     now = datetime.datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
     digest = hashlib.blake2b("\n".join(sorted(overrides)).encode(), digest_size=3).hexdigest()
     path = Path(runs_dir) / name / f"{now}-{digest}"
-    while path.exists():
+    while not _make(path, new=True):
         path = path.with_name(path.name + "+")
-    _make(path)
     link_latest(Path(runs_dir), path)
     return RunDirectory(path.resolve())
 
 
-def _make(path: Path) -> None:
+def _make(path: Path, *, new: bool = False) -> bool:
+    """Make a directory; return False where it had to be `new` and another process was faster."""
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=not new)
+        return True
+    except FileExistsError:
+        return False
     except OSError as error:
         raise UserError(f"cannot make the run directory {path}: {error.strerror}; type run_dir=SOMEWHERE") from error
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from src.callbacks.checkpoint import Interrupted
 from src.data.module import ImageData
 from src.data.spec import DataSpec
 from src.errors import UserError
 from src.files import write_json
 from src.models.base import ImageModule
 from src.runs.directory import RunDirectory
-from src.runs.training import build_model, build_trainer, load_weights, open_data, without_pretrained
+from src.runs.training import build_model, build_trainer, load_weights, measure, open_data, without_pretrained
 
 
 def evaluate(
@@ -25,11 +26,12 @@ def evaluate(
     if not len(data.splits[split]):
         sizes = ", ".join(f"{name} ({len(indices)})" for name, indices in data.splits.items())
         raise UserError(f"split={split} is empty here; the splits are {sizes}")
-    data.measured_split = split
-    trainer = build_trainer(config, run, [], [])
-    trainer.test(model, datamodule=data, verbose=False)
-    found = {key: float(value) for key, value in trainer.callback_metrics.items() if key.startswith("test/")}
-    figures = {f"{split}/{key.removeprefix('test/')}": value for key, value in sorted(found.items())}
+    whole = config | {"trainer": config["trainer"] | {"limit_test_batches": 1.0, "fast_dev_run": False}}
+    trainer = build_trainer(whole, run, [], [])
+    try:
+        figures = measure(trainer, model, data, split)
+    except Interrupted as error:  # nothing to save here: the command ends as any other does
+        raise KeyboardInterrupt from error
     path = Path(output) if output else run.path / f"evaluation-{split}.json"
     if trainer.is_global_zero:
         write_json(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,10 +13,12 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from src.config import saved
 from src.config.assess import assess_job
 from src.config.composed import Composed
 from src.config.problems import ConfigurationError
 from src.errors import UserError
+from src.runs.record import status_of
 
 
 @dataclass(frozen=True)
@@ -85,13 +87,41 @@ def run_jobs(jobs: Sequence[Job]) -> list[int]:
         done = status_of(run_dir) == "finished"
         shown = " ".join(f"{key}={value}" for key, value in job.values.items())
         print(f"job {number}/{len(jobs)}{' (finished before)' if done else ''}: {shown}", file=sys.stderr, flush=True)
-        codes.append(0 if done else subprocess.run(job_command(job, run_dir), check=False).returncode)
+        require_same(job, run_dir)
+        codes.append(0 if done else run_job(job_command(job, run_dir)))
         if codes[-1] >= 128:
             sys.exit(codes[-1])
     print(folder)
     if failed := sum(code != 0 for code in codes):
         raise UserError(f"{failed} of {len(jobs)} jobs failed: log.txt and record.json in {folder} say why")
     return codes
+
+
+def run_job(command: Sequence[str]) -> int:
+    """Run a job to its end and return its exit code. A Ctrl-C is the job's: it saves, and is waited for."""
+    process = subprocess.Popen(command)
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return process.wait()
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def require_same(job: Job, run_dir: Path) -> None:
+    """Raise UserError where a job's directory holds a run of another configuration: its files were changed since."""
+    compose = run_dir / "compose.yaml"
+    if not compose.exists():
+        return
+    then, now = (
+        {key: value for key, value in saved.plain(composed.config).items() if key not in ("run_dir", "threads")}
+        for composed in (saved.load(compose), job.composed)
+    )
+    if then != now:
+        changed = sorted(key for key in then.keys() | now.keys() if then.get(key) != now.get(key))
+        raise UserError(
+            f"{run_dir} was run with another {', '.join(changed)}: the configuration files were changed since. Type "
+            "sweep_dir=ANOTHER to run this sweep anew, or remove that directory"
+        )
 
 
 def job_command(job: Job, run_dir: Path) -> list[str]:
@@ -101,9 +131,3 @@ def job_command(job: Job, run_dir: Path) -> list[str]:
         return [*command, f"resume={run_dir}"]
     flags = [argument for folder in job.composed.config_folders for argument in ("--config-dir", str(folder))]
     return [*command, *flags, *job.overrides, f"run_dir={run_dir}"]
-
-
-def status_of(run_dir: Path) -> str | None:
-    """Return how the run in a directory ended, or None where there is none."""
-    record = run_dir / "record.json"
-    return str(json.loads(record.read_text())["status"]) if record.exists() else None

@@ -88,9 +88,13 @@ def chosen_device(device: str) -> torch.device:
     """Return the device that `auto` or a name means. Raises UserError where it is not there."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if device.startswith("cuda") and not torch.cuda.is_available():
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise UserError(f"device={device}: expected auto, cpu, cuda or cuda:N") from error
+    if chosen.type == "cuda" and not torch.cuda.is_available():
         raise UserError(f"device={device}: this machine has no GPU that torch can use; type device=cpu")
-    return torch.device(device)
+    return chosen
 
 
 class _Images(Dataset[NDArray[np.uint8] | str]):

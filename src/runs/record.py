@@ -32,7 +32,7 @@ class Record:
     @classmethod
     def begin(cls, path: Path | None, **values: Any) -> Record:
         """Start the record of a run, or go on with it where it is continued, keeping when it was first started."""
-        earlier = json.loads(path.read_text()) if path is not None and path.exists() else {}
+        earlier = read_record(path.parent) if path is not None else {}
         record = cls(path, earlier)
         history = [*earlier.get("continued", []), _now()] if earlier else []
         record.update(
@@ -69,6 +69,20 @@ class Record:
         finally:
             seconds = self.values["seconds"]
             seconds[name] = round(seconds.get(name, 0.0) + time.monotonic() - start, 3)
+
+
+def read_record(run_dir: Path) -> dict[str, Any]:
+    """Return the record of a run, empty where there is none or it is damaged."""
+    try:
+        record = json.loads((run_dir / "record.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def status_of(run_dir: Path) -> str | None:
+    """Return how a run ended, or None where there is none."""
+    return read_record(run_dir).get("status")
 
 
 def code_state() -> dict[str, Any]:

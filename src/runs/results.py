@@ -18,7 +18,7 @@ def write_weights(run: RunDirectory, model: ImageModule) -> None:
         file.write(safetensors.torch.save(state, metadata={"format": "pt"}))
 
 
-def write_report(run: RunDirectory, model: ImageModule, data: ImageData, split: str) -> None:
+def write_report(run: RunDirectory, model: ImageModule, data: ImageData, split: str | None) -> None:
     """Write `report.html`, with the learning problem's own pictures of the split that was evaluated last."""
-    sections = model.report_sections(data, split) if model.outputs else []
+    sections = model.report_sections(data, split) if split is not None and model.outputs else []
     write_run_report(run.path, sections)

@@ -17,6 +17,7 @@ from src.config import saved
 from src.config.command import Composed
 from src.errors import UserError
 from src.runs.directory import RunDirectory, lock_run, new_run, open_run
+from src.runs.record import read_record, status_of
 
 MAY_CHANGE = (
     "trainer.max_epochs",
@@ -25,12 +26,13 @@ MAY_CHANGE = (
     "data.root",
     "data.cache_dir",
     "logger",
+    "allowed_packages",
     "name",
     "tags",
     "test",
     "callbacks.last.every_n_train_steps",
 )
-"""What `resume=` accepts: it cannot change what the steps already taken were, nor how the next ones go."""
+"""What `resume=` accepts: nothing that the steps already taken depended on. More epochs stretch a schedule's rest."""
 
 
 def start(composed: Composed) -> None:
@@ -61,6 +63,8 @@ def continue_run(path: str, overrides: Sequence[str]) -> None:
             f"result. What may change: {', '.join(MAY_CHANGE)}. Leave resume= away to start a new run."
         )
     composed = saved.apply(saved.load(run.compose), overrides)
+    if status_of(run.path) == "finished" and not run.checkpoint("last").exists():
+        raise UserError(f"resume={path}: this run has finished and kept no checkpoint to go on from")
     if not is_main_process():
         _train(saved.plain(composed.config), run, resume=True)
         return
@@ -134,11 +138,10 @@ def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
 
 def _wandb_id(run: RunDirectory) -> str:
     """Return the W&B id of a run: the one in its record, or a new one made from its directory and the time."""
-    import json
     import time
 
-    if run.record.exists():
-        return str(json.loads(run.record.read_text())["wandb_id"])
+    if known := read_record(run.path).get("wandb_id"):
+        return str(known)
     return hashlib.blake2b(f"{run.path} {time.time_ns()}".encode(), digest_size=6).hexdigest()
 
 
@@ -159,6 +162,8 @@ def save_first_batch(config: dict[str, Any], name: str) -> None:
     data = open_data(config)
     spec = data.open()
     batch = next(iter(data.train_dataloader()))
+    batch = data.mixed(batch | {"image": batch["image"].float()})
+    batch["image"] = batch["image"].round().byte()
     folder = Path(config["run_dir"] or config["runs_dir"])
     path = save_batch_picture(batch, spec.classes, folder / f"batch-{name}.png")
     print(shown(path))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import difflib
 import logging
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Trainer
-from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.callbacks import Callback, EarlyStopping
 from pytorch_lightning.loggers import Logger
 
 from src import seeds
@@ -23,6 +26,7 @@ from src.config.build import build, partial
 from src.config.signatures import signature
 from src.data.module import ImageData
 from src.data.spec import DataSpec
+from src.errors import UserError
 from src.files import write_json
 from src.models.base import ImageModule
 from src.networks.weights import load_state
@@ -43,8 +47,8 @@ class Outcome:
     figures: dict[str, float]
     model: ImageModule
     data: ImageData
-    split: str
-    """The split that `model.outputs` show."""
+    split: str | None
+    """The split that `model.outputs` show; None where there was none to measure."""
 
 
 def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) -> Outcome:
@@ -58,23 +62,31 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
     with record.phase("data"):
         data = open_data(config)
         spec = data.open(known)
+        if known is not None and spec.digest != known.digest:
+            raise UserError(
+                f"data.root={data.root}: these are not the data that {run.path} was trained on (digest {spec.digest} "
+                f"instead of {known.digest}); start a new run for them"
+            )
         record.update(data_digest=spec.digest, left_out=[f"{bad.path} {bad.reason}" for bad in data.left_out])
     with record.phase("build"):
         model = build_model(config, spec)
         data.wanted_targets = model.requires
         history, progress = History(), Progress(model.monitor)
         callbacks = [history, progress, *build_callbacks(config)]
+        require_validation(model, data, callbacks, config)
         trainer = build_trainer(config, run, callbacks, build_loggers(config, run, record))
     if trainer.is_global_zero:
         write_json(run.data, spec.as_json())
     with record.phase("fit"):
         fit(trainer, model, data, run.checkpoint("last") if resume else None)
     record.update(images_per_second=round(progress.images_per_second, 1))
-    figures, split = best_figures(callbacks, history), "val"
-    if config["test"] and len(data.splits["test"]):
-        split = "test"
+    if run.chosen_checkpoint().exists():
+        load_weights(model, run)
+    figures = best_figures(callbacks, history)
+    split = "test" if config["test"] and len(data.splits["test"]) else "val" if len(data.splits["val"]) else None
+    if split is not None:
         with record.phase("test"):
-            figures |= measure(trainer, model, data, run, split)
+            figures |= measure(trainer, model, data, split)
     if trainer.is_global_zero:
         write_json(run.metrics, dict(sorted(figures.items())))
         write_weights(run, model)
@@ -86,10 +98,19 @@ def fit(trainer: Trainer, model: ImageModule, data: ImageData, checkpoint: Path 
     if checkpoint is not None and not checkpoint.exists():
         log.warning("%s stopped before its first checkpoint: starting again at step 0.", checkpoint.parent.parent)
         checkpoint = None
-    try:
+    with stoppable():
         trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+
+
+@contextlib.contextmanager
+def stoppable() -> Iterator[None]:
+    """Turn Lightning's answers to Ctrl-C and to impossible settings into Interrupted and UserError."""
+    try:
+        yield
     except SystemExit as error:  # what Lightning makes of a Ctrl-C that no checkpoint callback has taken
         raise Interrupted(signal.SIGINT) from error
+    except MisconfigurationException as error:
+        raise UserError(f"Lightning cannot run this: {error}") from error
 
 
 def without_pretrained(config: Config) -> dict[str, Any]:
@@ -127,6 +148,24 @@ def build_model(config: Config, spec: DataSpec) -> ImageModule:
     return model
 
 
+def require_validation(model: ImageModule, data: ImageData, callbacks: Sequence[Callback], config: Config) -> None:
+    """Raise UserError where something waits for a validation metric that does not exist or is never measured."""
+    names = [f"val/{name}" for name in model.configure_metrics()]
+    if model.monitor not in [*names, *(name.replace("val/", "train/") for name in names)]:
+        near = difflib.get_close_matches(model.monitor, names, n=1, cutoff=0.4)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise UserError(f"model.monitor={model.monitor}: no such metric{hint} ({', '.join(names)})")
+    waiting = [type(callback).__name__ for callback in callbacks if isinstance(callback, EarlyStopping)]
+    if config["scheduler"]["_target_"].endswith(("plateau", "ReduceLROnPlateau")):
+        waiting.append("scheduler=plateau")
+    never = not len(data.splits["val"]) or config["trainer"].get("limit_val_batches") == 0
+    if waiting and never:
+        raise UserError(
+            f"{' and '.join(waiting)} watches {model.monitor}, but nothing is validated: data.val_fraction or "
+            "trainer.limit_val_batches is 0"
+        )
+
+
 def build_callbacks(config: Config) -> list[Callback]:
     """Return the configured callbacks."""
     return [build(section) for section in config["callbacks"].values() if section]
@@ -147,17 +186,19 @@ def build_loggers(config: Config, run: RunDirectory, record: Record) -> list[Log
 def build_trainer(config: Config, run: RunDirectory, callbacks: list[Callback], loggers: list[Logger]) -> Trainer:
     """Return Lightning's Trainer, with our checkpoints, sampler and progress in place of its own."""
     section = dict(config["trainer"])
-    trainer: Trainer = build(
-        section,
-        callbacks=callbacks,
-        logger=loggers or False,
-        default_root_dir=str(run.path),
-        plugins=[AtomicCheckpointIO()],
-        enable_checkpointing=True,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-    )
+    trainer: Trainer
+    with stoppable():
+        trainer = build(
+            section,
+            callbacks=callbacks,
+            logger=loggers or False,
+            default_root_dir=str(run.path),
+            plugins=[AtomicCheckpointIO()],
+            enable_checkpointing=True,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+        )
     return trainer
 
 
@@ -172,14 +213,13 @@ def best_figures(callbacks: Sequence[Callback], history: History) -> dict[str, f
     return {key: value for key, value in epochs[-1].items() if "/" in key} if epochs else {}
 
 
-def measure(trainer: Trainer, model: ImageModule, data: ImageData, run: RunDirectory, split: str) -> dict[str, float]:
-    """Measure the weights that count on a split."""
-    if run.chosen_checkpoint().exists():
-        load_weights(model, run)
+def measure(trainer: Trainer, model: ImageModule, data: ImageData, split: str) -> dict[str, float]:
+    """Measure the model on a split; it keeps the outputs that the report shows."""
     data.measured_split = split
-    trainer.test(model, datamodule=data, verbose=False)
+    with stoppable():
+        trainer.test(model, datamodule=data, verbose=False)
     found = {key.removeprefix("test/"): float(value) for key, value in trainer.callback_metrics.items()}
-    return {f"{split}/{name}": value for name, value in found.items() if "/" not in name}
+    return {f"{split}/{name}": value for name, value in sorted(found.items()) if "/" not in name}
 
 
 def load_weights(model: ImageModule, run: RunDirectory, name: str | None = None) -> None:

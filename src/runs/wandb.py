@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import netrc
 import os
 from pathlib import Path
@@ -10,6 +11,11 @@ from typing import Literal
 from pytorch_lightning.loggers import WandbLogger
 
 from src.errors import UserError
+
+log = logging.getLogger(__name__)
+
+TIMEOUT = 15
+"""Seconds that W&B's server may take to begin a run."""
 
 
 class WandbRun(WandbLogger):
@@ -32,17 +38,36 @@ class WandbRun(WandbLogger):
     ) -> None:
         import wandb
 
-        if mode == "online" and not has_key():
+        chosen = os.environ.get("WANDB_MODE") or (mode if mode != "auto" else "online" if has_key() else "offline")
+        if chosen == "online" and not has_key():
             raise UserError(
                 "logger.wandb.mode=online, but there is no key: set WANDB_API_KEY, run `wandb login`, or type offline"
             )
-        chosen = os.environ.get("WANDB_MODE") or (mode if mode != "auto" else "online" if has_key() else "offline")
-        lean = wandb.Settings(silent=True, console="off", x_disable_stats=True, disable_git=True, save_code=False)
+        lean = wandb.Settings(
+            silent=True, console="off", x_disable_stats=True, disable_git=True, save_code=False, init_timeout=TIMEOUT
+        )
         super().__init__(
             project=project, entity=entity, save_dir=save_dir, id=id, name=name, tags=tags, resume="allow", mode=chosen,
             settings=lean,
         )  # fmt: skip
         self._wandb_init.pop("anonymous", None)  # Lightning still passes it, and W&B warns
+        if os.environ.get("LOCAL_RANK", "0") == "0" and chosen == "online":
+            self._connect(fall_back=mode == "auto")
+
+    def _connect(self, *, fall_back: bool) -> None:
+        """Begin the online run now; where the server does not answer or the key is refused, go offline or say so."""
+        import wandb
+        from wandb.errors import Error
+
+        try:
+            _ = self.experiment
+        except (Error, ValueError) as error:
+            reason = str(error).partition("\n")[0]
+            if not fall_back:
+                raise UserError(f"logger.wandb.mode=online: {reason}; type logger.wandb.mode=offline") from error
+            log.warning("W&B does not answer (%s): this run is offline; `wandb sync` sends it later.", reason)
+            wandb.teardown()  # else the id stays taken by the attempt
+            self._wandb_init["mode"] = "offline"
 
 
 def has_key() -> bool:

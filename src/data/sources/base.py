@@ -62,6 +62,11 @@ class Source(ABC):
     def labels(self) -> NDArray[np.int64]:
         """Return (N,) a class per sample for stratified splits and class counts, without decoding; -1 where unknown."""
 
+    def class_counts(self, indices: Indices) -> NDArray[np.int64]:
+        """Return (K,) how many of the samples have each class."""
+        labels = self.labels()[indices]
+        return np.bincount(labels[labels >= 0], minlength=len(self.classes)).astype(np.int64)
+
     @abstractmethod
     def splits(self) -> Mapping[str, Indices]:
         """Return the published splits: any of `train`, `val`, `test`, or `all` alone where none is published."""

@@ -85,6 +85,10 @@ class Csv(Source):
         first = rarest_first[self._labels[:, rarest_first].argmax(axis=1)]
         return np.where(self._labels.any(axis=1), first, -1).astype(np.int64)
 
+    def class_counts(self, indices: Indices) -> NDArray[np.int64]:
+        """Return how many of the images have each label; one image may count for several."""
+        return np.asarray(self._labels[indices].sum(axis=0), np.int64)
+
     def splits(self) -> Mapping[str, Indices]:
         """Return the splits that the table names, or `all`."""
         return self._splits
