@@ -39,7 +39,8 @@ def load(compose_path: Path) -> Composed:
     """Read a saved configuration. Raises UserError where the file is missing or not one of ours."""
     try:
         saved: Any = OmegaConf.load(compose_path)
-        config, overrides, choices = saved["config"], tuple(saved["overrides"]), dict(saved["choices"])
+        config = OmegaConf.create(OmegaConf.to_container(saved["config"], resolve=False))  # references have their root
+        overrides, choices = tuple(saved["overrides"]), dict(saved["choices"])
         own = [folder for folder in map(Path, saved["folders"]) if folder.is_dir()]
     except FileNotFoundError as error:
         raise UserError(f"{compose_path} is missing: {compose_path.parent} is not a run directory") from error
