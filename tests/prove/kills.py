@@ -14,10 +14,10 @@ from pathlib import Path
 from tests.prove.promise import ROOT, Promise, command, run, same, tensors
 
 JOB = (
-    "model=resnet", "network.stem=imagenet", "data.source.size=32", "data.source.train=1600", "data.source.val=256", "data.source.test=128",
-    "trainer.max_epochs=3", "data.batch_size=32", "augment=standard", "logger=csv", "trainer.accelerator=cpu",
-    "callbacks.last.every_n_train_steps=7", "data.num_workers=0",
-)  # fmt: skip
+    *("model=resnet", "network.stem=imagenet", "data.source.size=32", "data.source.train=1600", "data.source.val=256"),
+    *("data.source.test=128", "trainer.max_epochs=3", "data.batch_size=32", "augment=standard", "logger=csv"),
+    *("trainer.accelerator=cpu", "callbacks.last.every_n_train_steps=7", "data.num_workers=0"),
+)
 KILLS = 20
 
 
