@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from typing import Any
@@ -11,6 +12,8 @@ from tqdm import tqdm
 
 from src.callbacks.after_metrics import AfterMetrics
 from src.models.base import ImageModule, is_logged
+
+log = logging.getLogger(__name__)
 
 
 class Progress(AfterMetrics):
@@ -37,6 +40,7 @@ class Progress(AfterMetrics):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note where and when training starts, for the time left."""
         self._began, self._resumed_at = time.monotonic(), trainer.current_epoch
+        self._epoch_start = (self.images, self._began)  # a continued epoch is not started again
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the bar of the epoch."""
@@ -77,11 +81,7 @@ class Progress(AfterMetrics):
             rate = (self.images - images) / seconds if seconds else 0.0
             shown = [key for key in ("train/loss", "val/loss", self.monitor) if key in trainer.callback_metrics]
             figures = "  ".join(f"{key} {float(trainer.callback_metrics[key]):.4f}" for key in dict.fromkeys(shown))
-            print(
-                f"{_epoch(trainer)}  {figures}  {rate:,.0f} images/s  {self._left(trainer)}",
-                file=sys.stderr,
-                flush=True,
-            )
+            log.info("%s  %s  %s images/s  %s", _epoch(trainer), figures, f"{rate:,.0f}", self._left(trainer))
 
     def _figures(self, trainer: Trainer, loss: float) -> str:
         seconds = time.monotonic() - self._epoch_start[1] - self._validation

@@ -73,7 +73,7 @@ def open_run(path: str | Path) -> RunDirectory:
 
 
 def new_run(run_dir: str | None, runs_dir: str, name: str, overrides: Sequence[str]) -> RunDirectory:
-    """Make the directory of a new run: `run_dir`, or RUNS_DIR/NAME/DATETTIME-HASH, with a link RUNS_DIR/latest.
+    """Make the directory of a new run: `run_dir`, or RUNS_DIR/NAME/DATETIME-HASH.
 
     Raises UserError where it holds a run already: nothing is ever overwritten.
     """
@@ -90,7 +90,6 @@ def new_run(run_dir: str | None, runs_dir: str, name: str, overrides: Sequence[s
     path = Path(runs_dir) / name / f"{now}-{digest}"
     while not _make(path, new=True):
         path = path.with_name(path.name + "+")
-    link_latest(Path(runs_dir), path)
     return RunDirectory(path.resolve())
 
 
@@ -105,12 +104,18 @@ def _make(path: Path, *, new: bool = False) -> bool:
         raise UserError(f"cannot make the run directory {path}: {error.strerror}; type run_dir=SOMEWHERE") from error
 
 
-def link_latest(runs_dir: Path, run: Path) -> None:
-    """Point RUNS_DIR/latest at a run, by a relative link put in place in one step."""
-    link = runs_dir / f".latest.{os.getpid()}"
+def link_latest(run: RunDirectory, runs_dir: Path) -> None:
+    """Point RUNS_DIR/latest at a run that begins to train, by a relative link put in place in one step.
+
+    A run elsewhere (`run_dir=`) has no link.
+    """
+    folder = runs_dir.resolve()
+    if not run.path.is_relative_to(folder):
+        return
+    link = folder / f".latest.{os.getpid()}"
     link.unlink(missing_ok=True)
-    link.symlink_to(os.path.relpath(run, runs_dir))
-    link.replace(runs_dir / "latest")
+    link.symlink_to(os.path.relpath(run.path, folder))
+    link.replace(folder / "latest")
 
 
 def lock_run(run: RunDirectory) -> FileLock:

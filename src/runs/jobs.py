@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import signal
 import subprocess
@@ -91,10 +92,24 @@ def run_jobs(jobs: Sequence[Job]) -> list[int]:
         codes.append(0 if done else run_job(job_command(job, run_dir)))
         if codes[-1] >= 128:
             sys.exit(codes[-1])
+    print_results(jobs, folder)
     print(folder)
     if failed := sum(code != 0 for code in codes):
         raise UserError(f"{failed} of {len(jobs)} jobs failed: log.txt and record.json in {folder} say why")
     return codes
+
+
+def print_results(jobs: Sequence[Job], folder: Path) -> None:
+    """Print what each job reached: its monitored metric, its test accuracy where it has one, and its swept values."""
+    varied = varied_keys(jobs)
+    for job in jobs:
+        try:
+            figures = json.loads((folder / job_name(job, varied) / "metrics.json").read_text())
+        except (OSError, ValueError):
+            figures = {}
+        keys = dict.fromkeys((job.composed.config.model.monitor, "test/accuracy"))
+        found = "  ".join(f"{key} {figures[key]:.4f}" for key in keys if key in figures) or "no figures"
+        print(f"{found}  {' '.join(f'{key}={job.values[key]}' for key in varied if key in job.values)}")
 
 
 def run_job(command: Sequence[str]) -> int:

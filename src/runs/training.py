@@ -31,7 +31,7 @@ from src.files import write_json
 from src.models.base import ImageModule
 from src.networks.weights import load_state
 from src.runs.checkpoint_io import AtomicCheckpointIO, load_checkpoint
-from src.runs.directory import RunDirectory
+from src.runs.directory import RunDirectory, link_latest
 from src.runs.record import Record
 from src.runs.results import write_weights
 
@@ -77,6 +77,9 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
         trainer = build_trainer(config, run, callbacks, build_loggers(config, run, record))
     if trainer.is_global_zero:
         write_json(run.data, spec.as_json())
+        link_latest(run, Path(config["runs_dir"]))
+        sizes = ", ".join(f"{len(indices)} {name}" for name, indices in data.splits.items())
+        log.info("%s: %s images of %d px, %d classes", run.path, sizes, spec.image_size, spec.num_classes)
     with record.phase("fit"):
         fit(trainer, model, data, run.checkpoint("last") if resume else None)
     record.update(images_per_second=round(progress.images_per_second, 1))

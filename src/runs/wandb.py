@@ -53,6 +53,8 @@ class WandbRun(WandbLogger):
         self._wandb_init.pop("anonymous", None)  # Lightning still passes it, and W&B warns
         if os.environ.get("LOCAL_RANK", "0") == "0" and chosen == "online":
             self._connect(fall_back=mode == "auto")
+        if self._wandb_init["mode"] == "offline":
+            log.info("W&B is offline: `wandb sync %s/wandb/offline-run-*` sends this run", save_dir)
 
     def _connect(self, *, fall_back: bool) -> None:
         """Begin the online run now; where the server does not answer or the key is refused, go offline or say so."""

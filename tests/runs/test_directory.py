@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from src.errors import UserError
-from src.runs.directory import lock_run, new_run, open_run
+from src.runs.directory import link_latest, lock_run, new_run, open_run
 
 
 def test_a_run_directory_is_never_overwritten(tmp_path):
@@ -20,12 +20,15 @@ def test_two_runs_of_one_second_have_two_directories_and_latest_is_the_second(tm
     first = new_run(None, str(tmp_path), "resnet-shapes", ["seed=1"])
     second = new_run(None, str(tmp_path), "resnet-shapes", ["seed=1"])
     assert first.path != second.path
+    for run in (first, second):
+        link_latest(run, tmp_path)
     assert (tmp_path / "latest").resolve() == second.path
     assert first.path.parent.name == "resnet-shapes"
 
 
 def test_latest_survives_a_move_of_all_runs(tmp_path):
     run = new_run(None, str(tmp_path / "runs"), "a-b", [])
+    link_latest(run, tmp_path / "runs")
     shutil.move(tmp_path / "runs", tmp_path / "moved")
     assert (tmp_path / "moved" / "latest").resolve().name == run.path.name
 
