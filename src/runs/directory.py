@@ -50,6 +50,11 @@ class RunDirectory:
         """The best weights alone."""
         return self.path / "weights.safetensors"
 
+    def remove_half_written(self) -> None:
+        """Remove what a killed process was writing; only for the process that holds the run."""
+        for part in self.path.rglob(".*.part"):
+            part.unlink(missing_ok=True)
+
     def checkpoint(self, name: str) -> Path:
         """Return the path of checkpoint `best` or `last`."""
         return self.path / "checkpoints" / f"{name}.ckpt"

@@ -69,6 +69,7 @@ def continue_run(path: str, overrides: Sequence[str]) -> None:
         _train(saved.plain(composed.config), run, resume=True)
         return
     with lock_run(run):
+        run.remove_half_written()
         saved.save(composed, run.config, run.compose)
         _train(saved.plain(composed.config), run, resume=True)
 

@@ -63,3 +63,14 @@ def test_a_second_process_is_told_that_a_run_is_in_use(tmp_path):
         release.set()
         process.join()
     lock_run(run).release()
+
+
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
+    run = new_run(str(tmp_path / "run"), "runs", "a-b", [])
+    run.checkpoint("last").parent.mkdir()
+    part = run.checkpoint("last").with_name(".last.ckpt.123.part")
+    part.write_bytes(b"half")
+    run.checkpoint("last").write_bytes(b"whole")
+    run.remove_half_written()
+    assert not part.exists()
+    assert run.checkpoint("last").exists()
