@@ -147,14 +147,12 @@ def _wandb_id(run: RunDirectory) -> str:
 
 
 def print_figures(figures: Mapping[str, float]) -> None:
-    """Print the final figures: a line per metric, a column per split."""
-    splits = [split for split in ("train", "val", "test") if any(key.startswith(f"{split}/") for key in figures)]
-    names = sorted({key.partition("/")[2] for key in figures})
-    width = max(map(len, names), default=0)
-    print(f"{'':{width}}" + "".join(f"{split:>9}" for split in splits))
-    for name in names:
-        values = [figures.get(f"{split}/{name}") for split in splits]
-        print(f"{name:{width}}" + "".join(" " * 9 if value is None else f"{value:9.4f}" for value in values))
+    """Print the final figures, a line each, by their names in metrics.json."""
+    width = max(map(len, figures), default=0)
+    for split in ("train", "val", "test"):
+        for key, value in sorted(figures.items()):
+            if key.startswith(f"{split}/"):
+                print(f"{key:{width}}  {value:.4f}")
 
 
 def save_first_batch(config: dict[str, Any], name: str) -> None:

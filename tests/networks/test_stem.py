@@ -51,7 +51,7 @@ def test_the_small_stem_doubles_the_maps(name, changes, published, small):
 def test_what_auto_became_is_said(image_size, expected, caplog):
     with caplog.at_level(logging.INFO, logger="src.networks"), torch.device("meta"):
         network = build("resnet", image_size=image_size)
-    assert f"network.stem=auto became {expected}: images of {image_size} px" in caplog.text
+    assert f"network.stem=auto: {expected}, for images of {image_size} px" in caplog.text
     assert network.conv1.kernel_size == ((3, 3) if expected == "small" else (7, 7))
 
 
