@@ -45,6 +45,9 @@ class Predict:
     run: str
     input: str
     output: str
+    pictures: str | None
+    anchor: str | None
+    gallery: str | None
     checkpoint: Literal["best", "last"]
     batch_size: Annotated[int, Ge(1)]
     num_workers: Annotated[int, Ge(0)]

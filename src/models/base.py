@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import random
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
+from annotated_types import Ge, Interval
+from numpy.typing import NDArray
 from pytorch_lightning import LightningModule
+from pytorch_lightning.strategies import DDPStrategy, FSDPStrategy
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -18,14 +24,30 @@ from torchmetrics import MetricCollection
 
 from src import seeds
 from src.data.spec import DataSpec
+from src.data.view import View
 from src.errors import UserError
 from src.models.schedules import PerStep
+from src.networks.freezing import Freezing, Stage, stage_of
 
 if TYPE_CHECKING:
     from src.data.module import ImageData
     from src.report.page import Section
 
+log = logging.getLogger(__name__)
+
 Batch = dict[str, Any]
+Row = dict[str, str | float]
+"""What `predict` writes of one image: values by column."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Images that others are compared with: one anchor, or the files of a gallery."""
+
+    files: Sequence[str]
+    predicted: Mapping[str, Tensor]
+    """What `ImageModule.predicted` says of them, in the order of `files`."""
+    gallery: bool
 
 
 class Diverged(RuntimeError):
@@ -33,21 +55,31 @@ class Diverged(RuntimeError):
 
 
 class ImageModule(LightningModule):
-    """A network, its loss and its metrics. A learning problem adds `compute_loss`, `configure_metrics` and `predict`.
+    """A network, its loss and its metrics. A learning problem adds what the first part of this class only declares.
 
-    `requires` names the targets that a batch must have; the configuration check reads it from the source text.
+    `network` is the bare network of its family; what else learns is a module beside it. `requires` names the targets
+    that a batch must have, and `compares` says whether predicting takes images to compare with (`anchor=`, `gallery=`):
+    both are read from the source text.
     """
 
     requires: ClassVar[tuple[str, ...]] = ()
+    compares: ClassVar[bool] = False
+    head: ClassVar[Literal["classes", "embedding"]] = "classes"
+    """What the network's outputs are: those learned for other classes, or for none, are not kept from a source."""
+    source_models: ClassVar[tuple[str, ...]] = ()
+    """The models that a source run must be of, where not any will do."""
 
     def __init__(
         self,
         *,
         network: nn.Module,
         spec: DataSpec,
-        optimizer: Callable[..., Optimizer],
+        optimizer: partial[Optimizer],
         scheduler: Callable[..., LRScheduler],
         seed: int,
+        source: str | None,
+        trainable: str | dict[Annotated[int, Ge(0)], str],
+        layer_lr_decay: Annotated[float, Interval(gt=0, le=1)],
         decay_norm_and_bias: bool,
         channels_last: bool,
         compile: bool,
@@ -56,7 +88,9 @@ class ImageModule(LightningModule):
     ) -> None:
         super().__init__()
         self.spec, self.seed = spec, seed
+        self.source = source
         self.network = network.to(memory_format=torch.channels_last) if channels_last else network
+        self.freezing, self.layer_lr_decay = Freezing(network, trainable), layer_lr_decay
         if compile:
             self.network.compile()  # in place: a wrapper would change the names of the weights
         self.channels_last = channels_last
@@ -93,9 +127,27 @@ class ImageModule(LightningModule):
         """Return what a report and `evaluate` need of a batch: tensors with the samples first."""
         raise NotImplementedError
 
-    def predictions(self, images: Tensor) -> list[dict[str, str | float]]:
-        """Return what `predict` writes of each of the normalised images (B, C, H, W): values by column."""
+    @staticmethod
+    def network_outputs(spec: DataSpec, section: Mapping[str, Any]) -> int:
+        """Return how many outputs the network has, given the data and the configuration's `model` section."""
+        return spec.num_classes
+
+    def predicted(self, images: Tensor) -> dict[str, Tensor]:
+        """Return what the model says of normalised images (B, C, H, W): tensors with the samples first."""
         raise NotImplementedError
+
+    def prediction_rows(
+        self, predicted: Mapping[str, Tensor], views: Sequence[View], reference: Reference | None
+    ) -> list[Row]:
+        """Return what `predict` writes of N images.
+
+        `predicted` has what `predicted()` said of all of them, on the CPU; `views` what part of each the network saw.
+        """
+        raise NotImplementedError
+
+    def drawing(self, image: NDArray[np.uint8], row: Row) -> NDArray[np.uint8] | None:
+        """Return an image (H, W, C) with its row drawn into it; None, as here, where there is nothing to draw."""
+        return None
 
     def report_sections(self, data: ImageData, split: str) -> list[Section]:
         """Return the parts of the report that show `outputs`, gathered on `split`."""
@@ -131,7 +183,7 @@ class ImageModule(LightningModule):
         self.last_loss = loss.detach()
         self.update_metrics(self.split_metrics("train"), outputs, batch, self.last_loss)
         if is_logged(self.trainer, self.trainer.global_step + 1):
-            size = len(batch["image"])
+            size = len(batch["index"])
             self.log("train/loss_step", self.last_loss, on_step=True, on_epoch=False, batch_size=size)
             self.log("lr", self.learning_rate(), on_step=True, on_epoch=False, batch_size=size)
         return loss
@@ -183,6 +235,17 @@ class ImageModule(LightningModule):
     def on_train_epoch_start(self) -> None:
         """Forget the validation of the epoch before; Lightning does not call this where an epoch is continued."""
         self.validated = {}
+        self._let_learn(self.current_epoch)
+
+    def _let_learn(self, epoch: int) -> None:
+        """Go on to what learns in an epoch; processes that train together must all know of it."""
+        if not self.freezing.begin(epoch):
+            return
+        learning = sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
+        log.info("Epoch %d: %s learns, %s parameters", epoch, self.freezing.learning_in(epoch), f"{learning:,}")
+        strategy = self.trainer.strategy
+        if isinstance(strategy, DDPStrategy):  # its wrapper only knows the parameters that learned when it was made
+            strategy.model = strategy._setup_model(self)
 
     def on_test_epoch_end(self) -> None:
         """Log the metrics of the test split, and bring together what all processes kept of it."""
@@ -206,8 +269,10 @@ class ImageModule(LightningModule):
     # Optimizer
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Return the optimizer over two groups of parameters, and its schedule."""
-        optimizer = self._optimizer(parameter_groups(self.named_parameters(), decay_all=self.decay_norm_and_bias))
+        """Return the optimizer over all parameters that will ever learn, and its schedule."""
+        if isinstance(self.trainer.strategy, FSDPStrategy) and len(self.freezing.plan) > 1:
+            raise UserError("model.trainable: a plan by epochs cannot be followed with sharded parameters; type ddp")
+        optimizer = self._optimizer(self.parameter_groups())
         total = self.trainer.estimated_stepping_batches
         if not math.isfinite(total):
             raise UserError("a schedule needs the training's length: type trainer.max_epochs or trainer.max_steps")
@@ -225,6 +290,36 @@ class ImageModule(LightningModule):
             },
         }
 
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return all parameters that will ever learn, those behind first, in groups of one learning rate and decay.
+
+        The learning rate falls by `layer_lr_decay` with each stage from the head towards the input (Howard and Ruder
+        2018, section 3.2). Biases and normalisation, which are vectors, have no weight decay: it only costs accuracy
+        (Goyal et al. 2017, section 5.3; He et al. 2019, section 3.1).
+        """
+        base = self._optimizer.keywords.get("lr")
+        groups: dict[tuple[int, bool], list[nn.Parameter]] = {}
+        for name, parameter in self.named_parameters():
+            own = name.removeprefix("network.")
+            if name != own and not self.freezing.learns(own):
+                continue
+            depth = self.freezing.depth(own) if name != own and self.layer_lr_decay < 1 else 0
+            decays = self.decay_norm_and_bias or parameter.ndim > 1
+            groups.setdefault((depth, not decays), []).append(parameter)
+        return [
+            {"params": members}
+            | ({"weight_decay": 0.0} if vectors else {})
+            | ({"lr": base * self.layer_lr_decay**depth} if depth and base is not None else {})
+            for (depth, vectors), members in sorted(groups.items())
+        ]
+
+    def stages(self) -> list[tuple[Stage, float]]:
+        """Return the network's stages and each one's share of `optimizer.lr`, the input's first."""
+        names = {stage_of(name): name for name, _ in self.network.named_parameters()}
+        return [
+            (stage, self.layer_lr_decay ** self.freezing.depth(names[stage.name])) for stage in self.freezing.stages()
+        ]
+
     # Checkpoints
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -241,7 +336,8 @@ class ImageModule(LightningModule):
         self.validated = checkpoint.get("validated", {})
 
     def on_train_start(self) -> None:
-        """Continue to count where the checkpoint stopped."""
+        """Continue to count where the checkpoint stopped, with what learned there."""
+        self._let_learn(self.current_epoch)
         metrics = dict(self.split_metrics("train").items(keep_base=True, copy_state=False))
         for name, state in self._restored_metrics.items():
             for key, value in state.items():
@@ -254,14 +350,3 @@ def is_logged(trainer: Any, step: int) -> bool:
     """Return whether the figures of optimizer step `step`, counted from 1, are logged (`trainer.log_every_n_steps`)."""
     every: int = trainer.log_every_n_steps
     return every > 0 and step % every == 0
-
-
-def parameter_groups(parameters: Iterable[tuple[str, nn.Parameter]], *, decay_all: bool) -> list[Mapping[str, Any]]:
-    """Return one group with weight decay and one without: biases and normalisation, which are vectors.
-
-    Decaying them only costs accuracy (Goyal et al. 2017, section 5.3; He et al. 2019, section 3.1).
-    """
-    trainable = [parameter for _, parameter in parameters if parameter.requires_grad]
-    vectors = [] if decay_all else [parameter for parameter in trainable if parameter.ndim <= 1]
-    others = trainable if decay_all else [parameter for parameter in trainable if parameter.ndim > 1]
-    return [{"params": others}] + ([{"params": vectors, "weight_decay": 0.0}] if vectors else [])

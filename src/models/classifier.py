@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import torch
@@ -12,9 +12,10 @@ from torch.nn import functional as F
 from torchmetrics import MetricCollection
 
 from src.data.spec import DataSpec
+from src.data.view import View
 from src.errors import UserError
 from src.metrics.classification import label_metrics
-from src.models.base import Batch, ImageModule
+from src.models.base import Batch, ImageModule, Reference, Row
 
 if TYPE_CHECKING:
     from src.data.module import ImageData
@@ -85,18 +86,24 @@ class Classifier(ImageModule):
         """Return the probabilities (B, K) of logits (B, K), in full precision."""
         return logits.float().sigmoid() if self.spec.multilabel else logits.float().softmax(-1)
 
-    def predictions(self, images: Tensor) -> list[dict[str, str | float]]:
-        """Return class, its probability and that of every class; several classes are joined by `|`."""
+    def predicted(self, images: Tensor) -> dict[str, Tensor]:
+        """Return `probabilities` (B, K)."""
         logits: Tensor = self(images)
         if self.test_time_flip:
             logits = self._with_mirror_image(logits, images)
-        return [self._columns(row) for row in self.probabilities(logits).tolist()]
+        return {"probabilities": self.probabilities(logits)}
 
-    def _columns(self, probabilities: list[float]) -> dict[str, str | float]:
+    def prediction_rows(
+        self, predicted: Mapping[str, Tensor], views: Sequence[View], reference: Reference | None
+    ) -> list[Row]:
+        """Return class, its probability and that of every class; several classes are joined by `|`."""
+        return [self._columns(row) for row in predicted["probabilities"].tolist()]
+
+    def _columns(self, probabilities: list[float]) -> Row:
         best = max(range(len(probabilities)), key=probabilities.__getitem__)
         each = dict(zip(self.spec.classes, probabilities, strict=True))
         found = [name for name, p in each.items() if p > 0.5] if self.spec.multilabel else [self.spec.classes[best]]
-        columns: dict[str, str | float] = {"class": "|".join(found), "probability": round(probabilities[best], 6)}
+        columns: Row = {"class": "|".join(found), "probability": round(probabilities[best], 6)}
         return columns | {f"p({name})": round(p, 6) for name, p in each.items()}
 
     def update_metrics(self, metrics: MetricCollection, outputs: Tensor, batch: Batch, loss: Tensor) -> None:

@@ -55,7 +55,7 @@ def local_file(weights: str, names: Collection[str]) -> Path:
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """Return the tensors in a file of weights by their names in the bare network.
+    """Return the tensors in a file of weights by their names in the bare network; what lies beside it is left out.
 
     Understood are plain dictionaries of tensors, Lightning's checkpoints, of which the keys `network.*` are taken, and
     the usual wrappings of others: `state_dict`, `model`, and `module.` before every name. Raises UserError where the
@@ -65,7 +65,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
     try:
         if path.suffix == ".safetensors":
-            stored: Any = load_file(path)
+            parts = parts_beside_the_network(path)
+            stored: Any = {k: v for k, v in load_file(path).items() if k.partition(".")[0] not in parts}
         else:
             stored = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -76,6 +77,15 @@ def read_state(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # what a reader raises on other bytes is anything from KeyError to struct.error
         raise UserError(f"{path} cannot be read as weights: {_first_line(error)}") from error
     return _bare_names(stored, path)
+
+
+def parts_beside_the_network(path: Path) -> frozenset[str]:
+    """Return the first names of the tensors in a run's .safetensors that are not the network's: other heads."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        parts = (file.metadata() or {}).get("parts", "")
+    return frozenset(filter(None, parts.split(",")))
 
 
 def listed(keys: Sequence[str]) -> str:

@@ -8,27 +8,31 @@ import io
 import json
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from src.config.build import build
+from src.config.signatures import class_literal
 from src.data.augmentation import Augmentation
+from src.data.crop import central_crop
 from src.data.decode import IMAGE_SUFFIXES, Unreadable, decode
 from src.data.normalize import normalize
 from src.data.spec import DataSpec
+from src.data.view import View
 from src.errors import UserError
-from src.files import write_text
+from src.files import atomic, write_text
+from src.models.base import ImageModule, Reference, Row
 from src.runs.directory import RunDirectory
 from src.runs.evaluation import restore_model
 
 log = logging.getLogger(__name__)
-
-Row = dict[str, str | float]
 
 
 def predict(
@@ -37,36 +41,113 @@ def predict(
     *,
     source: str,
     output: str,
+    pictures: str | None,
+    anchor: str | None,
+    gallery: str | None,
     checkpoint: str,
     batch_size: int,
     num_workers: int,
     device: str,
 ) -> tuple[list[Row], Path]:
-    """Write a row per image: its path and what the model has to say of it.
+    """Write a row per image: its path and what the model has to say of it; `pictures` is a folder for drawings.
 
     Files that cannot be read are named on standard error and left out. Raises UserError where `source` matches no
-    image, none can be read, or `output` is neither .csv nor .json.
+    image, none can be read, `output` is neither .csv nor .json, or there is nothing, or no need, to compare with.
     """
     path = Path(output)
     if path.suffix not in (".csv", ".json"):
         raise UserError(f"output={output}: a name that ends in .csv or .json")
-    files = image_files(source)
+    require_reference(config, run, anchor, gallery)
+    files = image_files("input", source)
+    others = image_files("gallery", gallery) if gallery else [single_image("anchor", anchor)] if anchor else []
     spec = DataSpec.load(run.data)
     model = restore_model(config, run, spec, checkpoint).to(chosen_device(device))
-    images = _Images(files, spec, build(config["augment"]))
-    rows: list[Row] = []
-    for positions, batch in _batches(images, batch_size, num_workers):
-        with torch.inference_mode():
-            normalized = normalize(batch.to(model.device), spec.mean, spec.std)
-            found = model.predictions(normalized)
-        rows += [{"path": str(files[i]), **columns} for i, columns in zip(positions, found, strict=True)]
-    if not rows:
-        raise UserError(f"input={source}: none of {len(files)} files can be read")
+    augment = build(config["augment"])
+
+    def seen(paths: list[Path], key: str, value: str) -> _Seen:
+        return _seen(model, _Images(paths, spec, augment), f"{key}={value}", batch_size, num_workers)
+
+    reference = None
+    if others:
+        known = seen(others, *(("gallery", str(gallery)) if gallery else ("anchor", str(anchor))))
+        reference = Reference([str(file) for file in known.files], known.predicted, gallery=bool(gallery))
+    found = seen(files, "input", source)
+    columns = model.prediction_rows(found.predicted, found.views, reference)
+    rows = [{"path": str(file), **row} for file, row in zip(found.files, columns, strict=True)]
     write_text(path, _as_csv(rows) if path.suffix == ".csv" else json.dumps(rows, indent=2) + "\n")
+    if pictures is not None:
+        folder = path.with_name(f"{path.stem}-pictures") if pictures == "auto" else Path(pictures)
+        _draw(model, found.files, rows, spec.channels, folder, asked=pictures != "auto")
     return rows, path
 
 
-def image_files(source: str) -> list[Path]:
+def require_reference(config: dict[str, Any], run: RunDirectory, anchor: str | None, gallery: str | None) -> None:
+    """Raise UserError where images to compare with are missing, or given to a model that compares nothing."""
+    given = [f"{key}={value}" for key, value in (("anchor", anchor), ("gallery", gallery)) if value is not None]
+    target = config["model"]["_target_"]
+    name = target.rpartition(".")[2]
+    if not class_literal(target, "compares"):
+        if given:
+            raise UserError(f"{' '.join(given)}: run={run.path} is a {name}, which compares no images; leave it away")
+    elif len(given) != 1:
+        what = "both are given" if given else "what with?"
+        raise UserError(
+            f"run={run.path} is a {name}, which compares images: {what} Type anchor=IMAGE, which each input is "
+            "compared with, or gallery=FOLDER, in which the nearest is found"
+        )
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """The readable files, what the network saw of each, and what it said."""
+
+    files: list[Path]
+    views: list[View]
+    predicted: dict[str, torch.Tensor]
+
+
+def _seen(model: ImageModule, images: _Images, asked: str, batch_size: int, num_workers: int) -> _Seen:
+    """Apply the model to images. Raises UserError where none can be read."""
+    files: list[Path] = []
+    views: list[View] = []
+    answers: list[dict[str, torch.Tensor]] = []
+    for batch in _batches(images, batch_size, num_workers):
+        files += [images.files[i] for i in batch.positions]
+        views += batch.views
+        with torch.inference_mode():
+            normalized = normalize(batch.images.to(model.device), images.spec.mean, images.spec.std)
+            answers.append({key: value.cpu() for key, value in model.predicted(normalized).items()})
+    if not answers:
+        raise UserError(f"{asked}: none of {len(images)} files can be read")
+    return _Seen(files, views, {key: torch.cat([answer[key] for answer in answers]) for key in answers[0]})
+
+
+def _draw(
+    model: ImageModule, files: Sequence[Path], rows: Sequence[Row], channels: int, folder: Path, *, asked: bool
+) -> None:
+    """Write a PNG per image with its row drawn into it, numbered and named as its file."""
+    if type(model).drawing is ImageModule.drawing:
+        if asked:
+            raise UserError(f"pictures={folder}: a {type(model).__name__} has nothing to draw; leave it away")
+        return
+    digits = len(str(len(files)))
+    for number, (file, row) in enumerate(zip(files, rows, strict=True)):
+        picture = model.drawing(decode(file, channels), row)
+        if picture is not None:
+            with atomic(folder / f"{number:0{digits}d}-{file.stem}.png") as stream:
+                Image.fromarray(picture.squeeze()).save(stream, "png")
+    log.info("%s: the answers drawn into the images", folder)
+
+
+def single_image(key: str, source: str) -> Path:
+    """Return the image that `key=source` names. Raises UserError where it names none, or several."""
+    found = image_files(key, source)
+    if len(found) > 1:
+        raise UserError(f"{key}={source}: one image is expected, found {len(found)}")
+    return found[0]
+
+
+def image_files(key: str, source: str) -> list[Path]:
     """Return the images that a file, a folder (with all below it) or a glob names, sorted. Raises UserError if none."""
     path = Path(source)
     if path.is_dir():
@@ -80,7 +161,7 @@ def image_files(source: str) -> list[Path]:
         found = [file for file in map(Path, matches) if file.is_file()]
     if not found:
         what = f"no image in the folder {source}" if path.is_dir() else f"no file {source}"
-        raise UserError(f"input={source}: {what}; images end in {', '.join(sorted(IMAGE_SUFFIXES))}")
+        raise UserError(f"{key}={source}: {what}; images end in {', '.join(sorted(IMAGE_SUFFIXES))}")
     return sorted(found)
 
 
@@ -97,8 +178,8 @@ def chosen_device(device: str) -> torch.device:
     return chosen
 
 
-class _Images(Dataset[NDArray[np.uint8] | str]):
-    """Images as evaluation sees them, or the reason why one cannot be read."""
+class _Images(Dataset[tuple[NDArray[np.uint8], View] | str]):
+    """Images as evaluation sees them with what part that is, or the reason why one cannot be read."""
 
     def __init__(self, files: Sequence[Path], spec: DataSpec, augment: Augmentation) -> None:
         self.files, self.spec, self.augment = files, spec, augment
@@ -106,32 +187,41 @@ class _Images(Dataset[NDArray[np.uint8] | str]):
     def __len__(self) -> int:
         return len(self.files)
 
-    def __getitem__(self, position: int) -> NDArray[np.uint8] | str:
+    def __getitem__(self, position: int) -> tuple[NDArray[np.uint8], View] | str:
         try:
-            sample = {"image": decode(self.files[position], self.spec.channels)}
+            whole = decode(self.files[position], self.spec.channels)
         except Unreadable as error:
             return error.reason
-        image: NDArray[np.uint8] = self.augment.evaluate(sample, self.spec.image_size, self.spec.eval_crop)["image"]
-        return image
+        size, crop = self.spec.image_size, self.spec.eval_crop
+        height, width = whole.shape[:2]
+        seen = self.augment.evaluate({"image": whole}, size, crop)["image"]
+        return seen, View(height, width, central_crop(height, width, size, crop))
 
 
-def _batches(images: _Images, batch_size: int, num_workers: int) -> Iterator[tuple[list[int], torch.Tensor]]:
-    """Yield the positions and uint8 tensors (B, C, H, W) of readable images, whole batches but for the last."""
+@dataclass
+class _Batch:
+    positions: list[int]
+    views: list[View]
+    images: torch.Tensor
+    """uint8 (B, C, H, W)."""
+
+
+def _batches(images: _Images, batch_size: int, num_workers: int) -> Iterator[_Batch]:
+    """Yield the readable images in whole batches but for the last."""
     positions: list[int] = []
+    views: list[View] = []
     stack: list[NDArray[np.uint8]] = []
-    for position, image in enumerate(
-        DataLoader(images, batch_size=None, num_workers=num_workers, collate_fn=_as_it_is)
-    ):
-        if isinstance(image, str):
-            log.warning("left out: %s %s", images.files[position], image)
-            continue
-        positions.append(position)
-        stack.append(image)
-        if len(stack) == batch_size:
-            yield positions, torch.from_numpy(np.stack(stack)).permute(0, 3, 1, 2)
-            positions, stack = [], []
-    if stack:
-        yield positions, torch.from_numpy(np.stack(stack)).permute(0, 3, 1, 2)
+    loader = DataLoader(images, batch_size=None, num_workers=num_workers, collate_fn=_as_it_is)
+    for position, found in enumerate(loader):
+        if isinstance(found, str):
+            log.warning("left out: %s %s", images.files[position], found)
+        else:
+            positions.append(position)
+            stack.append(found[0])
+            views.append(found[1])
+        if stack and (len(stack) == batch_size or position == len(images) - 1):
+            yield _Batch(positions, views, torch.from_numpy(np.stack(stack)).permute(0, 3, 1, 2))
+            positions, views, stack = [], [], []
 
 
 def _as_it_is(image: Any) -> Any:

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import safetensors.torch
+from torch import Tensor
 
 from src.data.module import ImageData
 from src.files import atomic
 from src.models.base import ImageModule
+from src.networks.weights_file import parts_beside_the_network
 from src.report.page import write_run_report
 from src.runs.directory import RunDirectory
 
 
 def write_weights(run: RunDirectory, model: ImageModule) -> None:
-    """Write the network's weights, named as the bare network names them, to `weights.safetensors`."""
-    state = {key: value.detach().cpu().contiguous() for key, value in model.network.state_dict().items()}
+    """Write the weights to `weights.safetensors`: the network's as the bare network names them, then the other parts.
+
+    The names of those parts, modules and buffers beside the network, are in the file's metadata under `parts`.
+    """
+    state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    parts = sorted({key.partition(".")[0] for key in state} - {"network"})
+    bare = {key.removeprefix("network."): value for key, value in state.items()}
     with atomic(run.weights) as file:
-        file.write(safetensors.torch.save(state, metadata={"format": "pt"}))
+        file.write(safetensors.torch.save(bare, metadata={"format": "pt", "parts": ",".join(parts)}))
+
+
+def read_weights(run: RunDirectory) -> dict[str, Tensor]:
+    """Return the weights of `weights.safetensors` by their names in the model."""
+    state = safetensors.torch.load_file(run.weights)
+    parts = parts_beside_the_network(run.weights)
+    return {key if key.partition(".")[0] in parts else f"network.{key}": value for key, value in state.items()}
 
 
 def write_report(run: RunDirectory, model: ImageModule, data: ImageData, split: str | None) -> None:

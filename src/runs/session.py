@@ -18,6 +18,7 @@ from src.config.command import Composed
 from src.errors import UserError
 from src.runs.directory import RunDirectory, lock_run, new_run, open_run
 from src.runs.record import read_record, status_of
+from src.runs.source import settle_source
 
 MAY_CHANGE = (
     "trainer.max_epochs",
@@ -38,6 +39,7 @@ MAY_CHANGE = (
 def start(composed: Composed) -> None:
     """Train a freshly composed and checked configuration in a new run directory."""
     settle_threads(composed)
+    settle_source(composed)
     config = saved.plain(composed.config)
     name = f"{composed.choices['model']}-{composed.choices['data']}"
     if config["only_batch"]:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Trainer
@@ -29,11 +28,13 @@ from src.data.spec import DataSpec
 from src.errors import UserError
 from src.files import write_json
 from src.models.base import ImageModule
+from src.networks.head import replace_head
 from src.networks.weights import load_state
 from src.runs.checkpoint_io import AtomicCheckpointIO, load_checkpoint
 from src.runs.directory import RunDirectory, link_latest
 from src.runs.record import Record
-from src.runs.results import write_weights
+from src.runs.results import read_weights, write_weights
+from src.runs.source import starts_with_new_head
 
 log = logging.getLogger(__name__)
 
@@ -137,9 +138,10 @@ def open_data(config: Config) -> ImageData:
 def build_model(config: Config, spec: DataSpec) -> ImageModule:
     """Return the LightningModule with a network of freshly drawn or pretrained weights, from the stream `init`."""
     torch.manual_seed(seeds.stream(config["seed"], "init"))
-    network = build(
-        config["network"], num_classes=spec.num_classes, in_channels=spec.channels, image_size=spec.image_size
-    )
+    outputs = model_class(config).network_outputs(spec, config["model"])
+    network = build(config["network"], num_classes=outputs, in_channels=spec.channels, image_size=spec.image_size)
+    if config["network"].get("weights") and starts_with_new_head(config, spec.classes):
+        replace_head(network, outputs)
     model: ImageModule = build(
         config["model"],
         network=network,
@@ -149,6 +151,13 @@ def build_model(config: Config, spec: DataSpec) -> ImageModule:
         seed=config["seed"],
     )
     return model
+
+
+def model_class(config: Config) -> type[ImageModule]:
+    """Return the class of the LightningModule that a configuration names."""
+    found = partial(config["model"]).func
+    assert isinstance(found, type)
+    return found
 
 
 def require_validation(model: ImageModule, data: ImageData, callbacks: Sequence[Callback], config: Config) -> None:
@@ -233,8 +242,7 @@ def load_weights(model: ImageModule, run: RunDirectory, name: str | None = None)
     """
     path = run.checkpoint(name) if name else run.chosen_checkpoint()
     if name is None and not path.exists() and run.weights.exists():
-        path, network = run.weights, safetensors.torch.load_file(run.weights)
-        state = {f"network.{key}": value for key, value in network.items()}
+        path, state = run.weights, read_weights(run)
     else:
         state = load_checkpoint(path)["state_dict"]
     load_state(model, state, str(path), new_head=False)

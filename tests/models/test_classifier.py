@@ -11,7 +11,6 @@ from torch import nn
 
 from src.data.spec import DataSpec
 from src.errors import UserError
-from src.models.base import parameter_groups
 from src.models.classifier import Classifier, weights_of_classes
 from src.models.schedules import constant
 
@@ -26,6 +25,7 @@ def spec(classes=("a", "b", "c"), counts=(6, 3, 1), *, multilabel=False, samples
 def classifier(network=None, data=None, **overrides):
     options = {
         "label_smoothing": 0.0, "class_weights": None, "aux_weight": 0.3, "test_time_flip": False,
+        "source": None, "trainable": "all", "layer_lr_decay": 1.0,
         "decay_norm_and_bias": False, "channels_last": False, "compile": False, "monitor": "val/accuracy",
         "monitor_mode": "max", "seed": 0, "optimizer": functools.partial(torch.optim.SGD, lr=0.1),
         "scheduler": functools.partial(constant, warmup_epochs=0),
@@ -80,7 +80,7 @@ def test_the_mirror_image_averages_probabilities(multilabel):
     data = spec(("a", "b"), (5, 5), multilabel=multilabel)
     plain, flipped = classifier(Corner(), data), classifier(Corner(), data, test_time_flip=True)
     both = [plain.probabilities(plain(picture)) for picture in (images, images.flip(-1))]
-    found = [[row["p(a)"], row["p(b)"]] for row in flipped.predictions(images)]
+    found = [[row["p(a)"], row["p(b)"]] for row in flipped.prediction_rows(flipped.predicted(images), [], None)]
     torch.testing.assert_close(torch.tensor(found), (both[0] + both[1]) / 2, atol=1e-6, rtol=0)
 
 
@@ -111,8 +111,8 @@ def test_intermediate_losses_are_added_with_their_weight():
 
 def test_biases_and_norms_are_not_decayed():
     network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Linear(4, 2))
-    decayed, not_decayed = parameter_groups(network.named_parameters(), decay_all=False)
+    decayed, not_decayed = classifier(network).parameter_groups()
     assert [p.ndim for p in decayed["params"]] == [4, 2]
     assert [p.ndim for p in not_decayed["params"]] == [1, 1, 1, 1]
     assert not_decayed["weight_decay"] == 0.0
-    assert len(parameter_groups(network.named_parameters(), decay_all=True)) == 1
+    assert len(classifier(network, decay_norm_and_bias=True).parameter_groups()) == 1

@@ -37,6 +37,9 @@ VARIANTS = {
 }
 
 
+NOTHING_ELSE = {"pictures": None, "anchor": None, "gallery": None}
+
+
 class Killed(BaseException):
     """Stands for SIGKILL: nothing is saved any more. `make prove` sends real ones."""
 
@@ -162,7 +165,7 @@ def test_predict_finds_the_classes_that_the_test_found(finished, tmp_path):
         cv2.imwrite(str(tmp_path / f"{index:04d}.png"), source.read(int(index))["image"][..., ::-1])
     tables = []
     for batch in (50, 7):
-        options = {"checkpoint": "best", "batch_size": batch, "num_workers": 0, "device": "cpu"}
+        options = {"checkpoint": "best", "batch_size": batch, "num_workers": 0, "device": "cpu"} | NOTHING_ELSE
         rows, path = predict(config, run, source=str(tmp_path), output=str(tmp_path / "out.csv"), **options)
         assert path.exists()
         tables.append(rows)
@@ -187,7 +190,7 @@ def test_predict_names_files_that_cannot_be_read_and_goes_on(finished, tmp_path,
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n half")
     cv2.imwrite(str(tmp_path / "good.png"), torch.zeros(40, 30, 3, dtype=torch.uint8).numpy())
     run, config = session.reopen(str(finished), ())
-    options = {"checkpoint": "best", "batch_size": 8, "num_workers": 0, "device": "cpu"}
+    options = {"checkpoint": "best", "batch_size": 8, "num_workers": 0, "device": "cpu"} | NOTHING_ELSE
     rows, _ = predict(config, run, source=str(tmp_path / "*.png"), output=str(tmp_path / "out.json"), **options)
     assert [Path(row["path"]).name for row in rows] == ["good.png"]
     assert "broken.png is truncated" in capsys.readouterr().err
