@@ -17,6 +17,11 @@ ask for them.
 log = logging.getLogger(__name__)
 
 
+def automatic_stem(image_size: int) -> str:
+    """Return the stem that `auto` stands for."""
+    return "small" if image_size <= SMALL_IMAGE else "imagenet"
+
+
 def settled_stem(stem: str, image_size: int, weights: str | None, published: Mapping[str, str]) -> str:
     """Return `stem`, or what `auto` becomes for this image size, which is logged.
 
@@ -25,7 +30,7 @@ def settled_stem(stem: str, image_size: int, weights: str | None, published: Map
     """
     settled = stem
     if stem == "auto":
-        settled = "small" if image_size <= SMALL_IMAGE else "imagenet"
+        settled = automatic_stem(image_size)
         log.info("network.stem=auto: %s, for images of %d px", settled, image_size)
     if weights in published and settled != "imagenet":
         raise UserError(

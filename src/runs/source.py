@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 from src.config.composed import Composed
 from src.config.signatures import class_literal
 from src.errors import UserError
+from src.networks.stem import automatic_stem
 
 
 def settle_source(composed: Composed) -> None:
@@ -39,6 +40,8 @@ def settle_source(composed: Composed) -> None:
         learned = run_config(path)
         _require_kind(composed, source, learned)
         network = dict(learned["network"])
+        if network.get("stem") == "auto":  # as it was settled for the images of that run, whatever size they have here
+            network["stem"] = automatic_stem(json.loads((path / "data.json").read_text())["image_size"])
         _require_same_network(composed, source, network)
         composed.config.network = OmegaConf.create(network)
         composed.config.model.source = source

@@ -20,11 +20,15 @@ def overrides_that_use(name: str, conf: Path = CONF) -> list[str]:
         return REQUIRED.get(name, [])
     if group == "hydra":
         return []
-    if choice.startswith("_"):
-        users = [path.stem for path in sorted((conf / group).glob("[!_]*.yaml")) if choice in path.read_text()]
+    while choice.startswith("_"):
+        users = [path.stem for path in sorted((conf / group).glob("*.yaml"), reverse=True) if builds_on(path, choice)]
         assert users, f"nothing builds on {name}"
         choice = users[0]
-    return [f"{group}={choice}"]
+    return [f"{group}={choice}", *REQUIRED.get(f"{group}/{choice}", [])]
+
+
+def builds_on(path: Path, base: str) -> bool:
+    return re.search(rf"^\s*(- |defaults: \[.*){base}\b", path.read_text(), re.MULTILINE) is not None
 
 
 def command_of(name: str) -> str:
