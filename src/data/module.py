@@ -69,6 +69,7 @@ class ImageData(LightningDataModule):
         eval_crop: Annotated[float, Interval(gt=0, le=1)] | Literal["auto"],
         on_bad_sample: Literal["stop", "skip"],
         limit: Annotated[int, Gt(0)] | None,
+        train_per_class: Annotated[int, Gt(0)] | None,
         cache_dir: str,
         augment: Augmentation,
         seed: int,
@@ -78,7 +79,8 @@ class ImageData(LightningDataModule):
         self.source, self.root = source, Path(root)
         self.batch_size = batch_size
         self.val_fraction, self.test_fraction, self.folds, self.fold = val_fraction, test_fraction, folds, fold
-        self.normalization, self.on_bad_sample, self.limit = normalize, on_bad_sample, limit
+        self.normalization, self.on_bad_sample = normalize, on_bad_sample
+        self.limit, self.train_per_class = limit, train_per_class
         self.cache_dir = Path(cache_dir).expanduser()
         self.augment, self.seed, self.preprocessing = augment, seed, preprocessing
         self.num_workers = default_workers() if num_workers == "auto" else num_workers
@@ -109,6 +111,7 @@ class ImageData(LightningDataModule):
             folds=self.folds,
             fold=self.fold,
             limit=self.limit,
+            train_per_class=self.train_per_class,
         )
         digest = self._inspect(splits)
         if trained_on is not None:

@@ -27,6 +27,7 @@ def make_splits(
     folds: int,
     fold: int | None,
     limit: int | None,
+    train_per_class: int | None = None,
     seed: int = SPLIT_SEED,
 ) -> dict[str, Indices]:
     """Return sorted, disjoint `train`, `val` and `test`.
@@ -36,7 +37,8 @@ def make_splits(
     - `fold` of `folds`: the held-out fold is `val` where a test set is published (train and published val together are
       cut into folds), else it is `test` and `val` is `val_fraction` of the rest.
     - `val_fraction` 0 leaves `val` empty unless one is published; `test_fraction` 0 leaves `test` empty.
-    - `limit` keeps at most so many of each split, every class by its share.
+    - `limit` keeps at most so many of each split, every class by its share; `train_per_class` so many of each class of
+      train.
 
     Raises UserError where a class has too few images, or `fold` is none of the folds.
     """
@@ -55,6 +57,8 @@ def make_splits(
     if not len(val):
         val = _draw(rest, labels, val_fraction, seed, "val", source.classes)
         rest = np.setdiff1d(rest, val)
+    if train_per_class is not None:
+        rest = _few(rest, labels, train_per_class, seed, source.classes)
     splits = {"train": rest, "val": val, "test": test}
     return {name: np.sort(_limited(indices, labels, limit, seed, name)) for name, indices in splits.items()}
 
@@ -111,6 +115,17 @@ def _limited(indices: Indices, labels: NDArray[np.int64], limit: int | None, see
     kinds, counts = np.unique(labels[indices], return_counts=True)
     taken = dict(zip(kinds.tolist(), _shares(counts, limit).tolist(), strict=True))
     return _pick(indices, labels, taken, seed, f"limit {name}")
+
+
+def _few(indices: Indices, labels: NDArray[np.int64], count: int, seed: int, classes: Sequence[str]) -> Indices:
+    """Return `count` samples of each class."""
+    kinds, counts = np.unique(labels[indices], return_counts=True)
+    for kind, there in zip(kinds, counts, strict=True):
+        if there < count and kind >= 0:
+            raise UserError(
+                f'data.train_per_class={count}: the class "{classes[kind]}" has {there} images for training'
+            )
+    return _pick(indices, labels, dict.fromkeys(kinds.tolist(), count), seed, "per class")
 
 
 def _shares(counts: NDArray[np.int64], total: int) -> NDArray[np.int64]:

@@ -38,7 +38,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def opened(root: Path, noise: int = 0) -> Imagenette:
-    source = Imagenette(str(root), 160, noise)
+    source = Imagenette(str(root), None, 160, noise)
     source.prepare()
     source.setup()
     return source
@@ -79,7 +79,7 @@ def test_noise_without_its_table_or_row_is_named(root: Path) -> None:
 
 
 def test_the_folder_of_another_size_is_refused(root: Path) -> None:
-    source = Imagenette(str(root / "imagenette2-160"), 320, 0)
+    source = Imagenette(str(root / "imagenette2-160"), None, 320, 0)
     with pytest.raises(UserError, match=r"type data\.source\.size=160"):
         source.prepare()
 
@@ -89,7 +89,7 @@ def test_without_data_and_network_both_are_said(tmp_path: Path, monkeypatch: pyt
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # the discard port: nothing listens
     with pytest.raises(UserError) as caught:
-        Imagenette(str(tmp_path), "full", 0).prepare()
+        Imagenette(str(tmp_path), None, "full", 0).prepare()
     for words in (
         f"data.root={tmp_path}: neither holds nor is imagenette2/",
         "https://s3.amazonaws.com/fast-ai-imageclas/imagenette2.tgz (md5 fe2fc210e6bb7c5664d602c3cd71e612)",

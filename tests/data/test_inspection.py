@@ -38,7 +38,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def inspected(root: Path, indices: list[int] | None = None, cache: Path | None = None) -> Inspection:
-    source = Folder(str(root), 3)
+    source = Folder(str(root), None, 3)
     source.setup()
     used = np.arange(len(source)) if indices is None else np.array(indices)
     return inspect(source, used, cache or root.parent / "cache")
@@ -134,7 +134,7 @@ def test_a_broken_cache_is_made_anew(root: Path, content: bytes) -> None:
 
 
 def test_a_file_that_vanished_is_unreadable(root: Path) -> None:
-    source = Folder(str(root), 3)
+    source = Folder(str(root), None, 3)
     source.setup()
     inspect(source, np.arange(10), root.parent / "cache")
     (root / "cat/0.png").unlink()
@@ -144,7 +144,7 @@ def test_a_file_that_vanished_is_unreadable(root: Path) -> None:
 
 def test_channels_are_part_of_what_is_known(root: Path) -> None:
     inspected(root)
-    source = Folder(str(root), 5)
+    source = Folder(str(root), None, 5)
     source.setup()
     bad = inspect(source, np.arange(10), root.parent / "cache").unreadable
     assert len(bad) == 10
@@ -177,7 +177,7 @@ def test_two_processes_at_once_agree(root: Path) -> None:
 @pytest.mark.real
 @pytest.mark.skipif("DATA_ROOT" not in os.environ, reason="DATA_ROOT is not set: needs imagenette2-160")
 def test_thirteen_thousand_known_files_take_less_than_half_a_second(tmp_path: Path) -> None:
-    source = Imagenette(os.environ["DATA_ROOT"], 160, 0)
+    source = Imagenette(os.environ["DATA_ROOT"], None, 160, 0)
     source.setup()
     indices = np.arange(len(source))
     first = inspect(source, indices, tmp_path)

@@ -32,14 +32,17 @@ class Folder(Source):
     """Images in a folder named after their class, at any depth below it; hidden files are left alone.
 
     `root/cat/1.jpg`, or `root/train/cat/1.jpg` beside `root/val` (valid, validation) and `root/test`. Classes are the
-    sorted names of the folders, those of train where there are splits.
+    sorted names of the folders, those of train where there are splits; with `classes` only those, by the name of the
+    folder or of the class.
     """
 
     targets: ClassVar[tuple[str, ...]] = ("label",)
+    words: ClassVar[Mapping[str, str]] = {}
+    """What a class is called whose folder has another name."""
 
-    def __init__(self, root: str, channels: Annotated[int, Ge(1)]) -> None:
+    def __init__(self, root: str, classes: list[str] | None, channels: Annotated[int, Ge(1)]) -> None:
         self.root = Path(root).expanduser()
-        self.channels = channels
+        self.only, self.channels = classes, channels
         self._files: list[str] = []
         self._labels: NDArray[np.int64] = np.empty(0, np.int64)
         self._splits: dict[str, Indices] = {}
@@ -49,11 +52,17 @@ class Folder(Source):
         folders = _split_folders(self.root)
         found = {split: _images_by_class(folder) for split, folder in folders.items()}
         leading, *others = folders  # train, or all
+        if self.only is not None:
+            chosen = self._chosen(self.only, folders[leading], list(found[leading]))
+            found = {
+                split: {name: classes[name] for name in chosen if name in classes} for split, classes in found.items()
+            }
         self.classes = tuple(found[leading])
         _check_classes(self.root, folders[leading], found[leading])
         for split in others:
             _check_against_train(folders[split], found[split], self.classes)
         numbers = {name: number for number, name in enumerate(self.classes)}
+        self.classes = tuple(self.words.get(name, name) for name in self.classes)
         files: list[str] = []
         labels: list[int] = []
         self._splits = {}
@@ -64,6 +73,17 @@ class Folder(Source):
                 labels += [numbers[name]] * len(members)
             self._splits[split] = np.arange(start, len(files))
         self._files, self._labels = files, np.array(labels, np.int64)
+
+    def _chosen(self, only: Sequence[str], folder: Path, there: Sequence[str]) -> list[str]:
+        """Return the folders of the classes that are named, in the folders' order. Raises UserError for others."""
+        names = {self.words.get(name, name): name for name in there} | {name: name for name in there}
+        unknown = [name for name in only if name not in names]
+        if unknown:
+            near = [meant for name in unknown for meant in difflib.get_close_matches(name, names, n=1)]
+            hint = f"; did you mean {_listed(near)}?" if near else f"; there are {_listed(list(names))}"
+            raise UserError(f"data.source.classes: {folder} has no class {_listed(unknown)}{hint}")
+        wanted = {names[name] for name in only}
+        return [name for name in there if name in wanted]
 
     def __len__(self) -> int:
         return len(self._files)

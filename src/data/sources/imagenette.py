@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -20,10 +21,11 @@ class Imagenette(Folder):
 
     `root` holds the folder `imagenette2-160` (-320, none) or is that folder. `size` is the shorter side of the images.
     `noise` percent of the training labels are wrong, as the published csv has them; the published val set is clean.
+    `classes` are named by word or by folder.
     """
 
     name: ClassVar[str] = "imagenette"
-    words: ClassVar[dict[str, str]] = {
+    words: ClassVar[Mapping[str, str]] = {
         "n01440764": "tench",
         "n02102040": "English springer",
         "n02979186": "cassette player",
@@ -42,8 +44,16 @@ class Imagenette(Folder):
     }
     image_size = 128
 
-    def __init__(self, root: str, size: Literal[160, 320, "full"], noise: Literal[0, 1, 5, 25, 50]) -> None:
-        super().__init__(root, channels=3)
+    def __init__(
+        self,
+        root: str,
+        classes: list[str] | None,
+        size: Literal[160, 320, "full"],
+        noise: Literal[0, 1, 5, 25, 50],
+    ) -> None:
+        if noise and classes is not None:
+            raise UserError(f"data.source.noise={noise} mixes all ten classes up; leave out data.source.classes")
+        super().__init__(root, classes, channels=3)
         self.size, self.noise = size, noise
 
     def prepare(self) -> None:
@@ -65,7 +75,6 @@ class Imagenette(Folder):
         super().setup()
         if self.noise:
             self._set_noisy_labels()
-        self.classes = tuple(self.words.get(code, code) for code in self.classes)
 
     def _folder_name(self, size: int | str) -> str:
         return f"{self.name}2" if size == "full" else f"{self.name}2-{size}"
@@ -95,7 +104,8 @@ class Imagenette(Folder):
             raise UserError(f"data.source.noise={self.noise} needs {table}: {error.strerror}") from error
         except KeyError as error:
             raise UserError(f"{table}: no column {error}, which data.source.noise={self.noise} needs") from error
-        numbers = {code: number for number, code in enumerate(self.classes)}
+        words = {word: code for code, word in self.words.items()}
+        numbers = {words.get(name, name): number for number, name in enumerate(self.classes)}
         for index in self.splits()["train"]:
             name = self.path(index).relative_to(self.root).as_posix()
             if codes.get(name) not in numbers:
@@ -107,7 +117,7 @@ class Imagewoof(Imagenette):
     """Ten breeds of dogs: 9,025 images for training and 3,929 published for validation, which test here."""
 
     name = "imagewoof"
-    words: ClassVar[dict[str, str]] = {
+    words: ClassVar[Mapping[str, str]] = {
         "n02086240": "Shih-Tzu",
         "n02087394": "Rhodesian ridgeback",
         "n02088364": "beagle",
