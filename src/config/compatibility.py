@@ -14,7 +14,11 @@ from src.config.signatures import NoSuchTarget, class_literal
 def problems(composed: Composed) -> list[Problem]:
     """Return what does not fit together; each part by itself has been found right."""
     fresh = bool(composed.layers)  # a saved run was checked against its experiment when it began
-    return [*_model_and_data(composed), *(_typed_and_experiment(composed) if fresh else ())]
+    return [
+        *_model_and_data(composed),
+        *_model_and_source(composed),
+        *(_typed_and_experiment(composed) if fresh else ()),
+    ]
 
 
 def notes(composed: Composed) -> list[str]:
@@ -37,7 +41,7 @@ def _model_and_data(composed: Composed) -> Iterator[Problem]:
     if not model or not source or composed.unsure & {"model", "data"}:
         return
     required, provided = _literal(model, "requires"), _literal(source, "targets")
-    if required is None or provided is None or set(required) <= set(provided):
+    if not required or provided is None or set(required) <= set(provided):
         return
     lacking = [target for target in required if target not in provided]
     names = [f"{group}={composed.choices.get(group) or '?'}" for group in ("model", "data")]
@@ -48,13 +52,25 @@ def _model_and_data(composed: Composed) -> Iterator[Problem]:
     yield Problem(where, " ".join(names), what, suggestion)
 
 
-def _literal(section: Any, name: str) -> tuple[str, ...] | None:
+def _model_and_source(composed: Composed) -> Iterator[Problem]:
+    """Yield where a model that starts from something learned is not told from what."""
+    model = composed.config.get("model")
+    if not model or "model" in composed.unsure or model.get("source") is not None:
+        return
+    if _literal(model, "needs_source"):
+        name = composed.choices.get("model") or "?"
+        what = f"is missing: model={name} starts from what has been learned"
+        suggestion = "type model.source=RUN_DIR, or a file of weights, or the name of published ones"
+        yield Problem(composed.origins.of("model.source")[0], "model.source", what, suggestion)
+
+
+def _literal(section: Any, name: str) -> Any:
+    """Return what the class that a section names assigns to `name`; None where there is none."""
     target = section.get("_target_")
     try:
-        value = class_literal(target, name) if isinstance(target, str) else None
+        return class_literal(target, name) if isinstance(target, str) else None
     except NoSuchTarget:
         return None
-    return value if isinstance(value, tuple) else None
 
 
 def _data_with(required: tuple[str, ...], composed: Composed) -> Iterator[str]:

@@ -48,6 +48,12 @@ class Augmentation:
         _check_arguments(self.transforms)
         self._composed: dict[frozenset[str], Any] = {}
 
+    @property
+    def changes_images(self) -> bool:
+        """Whether training sees an image otherwise than evaluation does."""
+        mixes = bool(self.mixup or self.cutmix)
+        return bool(self.crop_scale or self.horizontal_flip or self.vertical_flip or self.transforms) or mixes
+
     def train(self, sample: Sample, image_size: int, eval_crop: float, *, seed: int, epoch: int) -> Sample:
         """Return the sample as training sees it in an epoch; `image` is (image_size, image_size, C)."""
         stream = Stream(seed, epoch, sample["index"])

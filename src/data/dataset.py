@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,21 @@ class BatchDataset(Dataset[dict[str, Any]]):
     def __getitem__(self, batch: Batch) -> dict[str, Any]:
         samples = [self.sample(position, batch.epoch) for position in batch.positions]
         return collate(samples, self.targets) | {"epoch": batch.epoch, "number": batch.number}
+
+
+class KeptDataset(Dataset[dict[str, Any]]):
+    """A split of which tensors are kept in memory, in its order, in place of images. Indexed by a `Batch`."""
+
+    def __init__(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        self.tensors = tensors
+
+    def __len__(self) -> int:
+        return len(self.tensors["index"])
+
+    def __getitem__(self, batch: Batch) -> dict[str, Any]:
+        positions = torch.as_tensor(batch.positions)
+        chosen = {key: values[positions] for key, values in self.tensors.items()}
+        return chosen | {"epoch": batch.epoch, "number": batch.number}
 
 
 def collate(samples: Sequence[Sample], targets: Sequence[str]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from src import seeds
 from src.data.augmentation import Augmentation
-from src.data.dataset import BatchDataset, Transform
+from src.data.dataset import BatchDataset, KeptDataset, Transform
 from src.data.inspection import BadSample, inspect
 from src.data.mix import mix
 from src.data.normalize import channel_statistics, fixed_statistics, normalize
@@ -90,6 +90,8 @@ class ImageData(LightningDataModule):
         self.spec: DataSpec | None = None
         self.wanted_targets: tuple[str, ...] | None = None
         """The targets that batches have, where a model has said which it requires; else all that the source has."""
+        self.kept: dict[str, dict[str, torch.Tensor]] = {}
+        """Per split, tensors in its order that batches are made of instead of images: features computed once."""
         self.measured_split = "test"
         """The split that `Trainer.test` measures."""
         self._position = (0, 0)
@@ -202,7 +204,7 @@ class ImageData(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[dict[str, Any]]:
         """Return augmented batches from where the run stands, an equal part for each process."""
-        dataset = self.dataset("train", augmented=True)
+        dataset = self._kept_or("train") or self.dataset("train", augmented=True)
         rank, world = self._process()
         batches = TrainBatches(len(dataset), self.batch_size, self.seed, rank=rank, num_replicas=world)
         batches.seek(*self._position)
@@ -210,9 +212,17 @@ class ImageData(LightningDataModule):
 
     def eval_dataloader(self, split: str) -> DataLoader[dict[str, Any]]:
         """Return a split in order, every sample once over all processes."""
-        dataset = self.dataset(split)
+        dataset = self._kept_or(split) or self.dataset(split)
         rank, world = self._process()
         return self._loader(dataset, EvalBatches(len(dataset), self.batch_size, rank=rank, num_replicas=world))
+
+    def in_order(self, split: str) -> DataLoader[dict[str, Any]]:
+        """Return a whole split in order as evaluation sees it, in each process."""
+        dataset = self.dataset(split)
+        return self._loader(dataset, EvalBatches(len(dataset), self.batch_size))
+
+    def _kept_or(self, split: str) -> KeptDataset | None:
+        return KeptDataset(self.kept[split]) if split in self.kept else None
 
     def val_dataloader(self) -> DataLoader[dict[str, Any]] | list[Any]:
         """Return the validation split; an empty list where all of train is trained on."""
@@ -222,15 +232,16 @@ class ImageData(LightningDataModule):
         """Return the split to measure."""
         return self.eval_dataloader(self.measured_split)
 
-    def _loader(self, dataset: BatchDataset, batches: Sampler[Batch]) -> DataLoader[dict[str, Any]]:
+    def _loader(self, dataset: BatchDataset | KeptDataset, batches: Sampler[Batch]) -> DataLoader[dict[str, Any]]:
+        workers = self.num_workers if isinstance(dataset, BatchDataset) else 0
         generator = torch.Generator()
         generator.manual_seed(seeds.stream(self.seed, "loader"))
         return DataLoader(
             dataset,
             sampler=batches,
             batch_size=None,  # the data set collates: one call per batch, not one per sample
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
+            num_workers=workers,
+            persistent_workers=workers > 0,
             pin_memory=torch.cuda.is_available(),
             worker_init_fn=_quiet_worker,
             generator=generator,
@@ -241,9 +252,15 @@ class ImageData(LightningDataModule):
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
         """Turn `image` into normalised float32 on the device and, in training, mix the batch up."""
-        spec = self._opened()
-        batch = batch | {"image": normalize(batch["image"], spec.mean, spec.std)}
+        if "image" not in batch:
+            return batch
+        batch = self.normalized(batch)
         return self.mixed(batch) if self.trainer is not None and self.trainer.training else batch
+
+    def normalized(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Return a batch of uint8 images with normalised float32 ones."""
+        spec = self._opened()
+        return batch | {"image": normalize(batch["image"], spec.mean, spec.std)}
 
     def mixed(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Return a training batch of float images after mixup or cutmix, where they are on; labels become soft."""

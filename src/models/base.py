@@ -68,6 +68,8 @@ class ImageModule(LightningModule):
     """What the network's outputs are: those learned for other classes, or for none, are not kept from a source."""
     source_models: ClassVar[tuple[str, ...]] = ()
     """The models that a source run must be of, where not any will do."""
+    needs_source: ClassVar[bool] = False
+    """Whether `model.source` must be given."""
 
     def __init__(
         self,
@@ -312,6 +314,11 @@ class ImageModule(LightningModule):
             | ({"lr": base * self.layer_lr_decay**depth} if depth and base is not None else {})
             for (depth, vectors), members in sorted(groups.items())
         ]
+
+    @property
+    def learns_alike(self) -> bool:
+        """Whether all of the network learns, from the first epoch and at one rate."""
+        return self.freezing.everything_learns and self.layer_lr_decay == 1
 
     def stages(self) -> list[tuple[Stage, float]]:
         """Return the network's stages and each one's share of `optimizer.lr`, the input's first."""

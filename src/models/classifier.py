@@ -52,7 +52,7 @@ class Classifier(ImageModule):
 
     def compute_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the loss and the logits (B, K)."""
-        outputs = self(batch["image"])
+        outputs = self.scores(batch)
         if isinstance(outputs, Tensor):
             logits, auxiliary = outputs, []
         else:
@@ -63,6 +63,10 @@ class Classifier(ImageModule):
         for scores in auxiliary:
             loss = loss + self.aux_weight * self.criterion(scores, batch["label"])
         return loss, logits
+
+    def scores(self, batch: Batch) -> Any:
+        """Return the network's outputs: logits (B, K), or several such while it trains."""
+        return self(batch["image"])
 
     def criterion(self, logits: Tensor, label: Tensor) -> Tensor:
         """Return the mean loss of logits (B, K) against labels (B,), or (B, K) soft or several."""

@@ -139,7 +139,11 @@ class Freezing:
         return set(self._names[start:]) | self._head()
 
     def _unknown_layer(self, which: str) -> str:
-        layers = [name for name, module in self.network.named_modules() if name and any(module.parameters())]
+        layers = [
+            name
+            for name, module in self.network.named_modules()
+            if name and next(module.parameters(), None) is not None
+        ]
         stages = list(dict.fromkeys(stage_of(name) for name in self._names))
         near = difflib.get_close_matches(which, layers, n=3, cutoff=0.6)
         meant = f"; did you mean {' or '.join(near)}?" if near else "."

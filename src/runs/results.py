@@ -10,6 +10,7 @@ from src.files import atomic
 from src.models.base import ImageModule
 from src.networks.weights_file import parts_beside_the_network
 from src.report.page import write_run_report
+from src.report.transfer import learning_section
 from src.runs.directory import RunDirectory
 
 
@@ -35,4 +36,7 @@ def read_weights(run: RunDirectory) -> dict[str, Tensor]:
 def write_report(run: RunDirectory, model: ImageModule, data: ImageData, split: str | None) -> None:
     """Write `report.html`, with the learning problem's own pictures of the split that was evaluated last."""
     sections = model.report_sections(data, split) if split is not None and model.outputs else []
+    if not model.learns_alike:
+        stages = [(stage.name, stage.parameters, stage.learns_from, share) for stage, share in model.stages()]
+        sections.append(learning_section(stages))
     write_run_report(run.path, sections)

@@ -206,6 +206,8 @@ EXPECTED_WARNINGS = (
     r".*dataloader is not resumable.*",  # it is: ImageData saves where it stands
     r".*smaller than the logging interval.*",
     r".*exists and is not empty.*",
+    r".*Total length of `list` across ranks is zero.*",  # data.val_fraction=0
+    r".*module\(s\) in eval mode at the start of training.*",  # frozen
     r".*isinstance\(treespec, LeafSpec\).*",
     r".*It is recommended to use `self.log.*sync_dist=True.*",  # the metrics are of all processes already
 )

@@ -81,6 +81,8 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
         link_latest(run, Path(config["runs_dir"]))
         sizes = ", ".join(f"{len(indices)} {name}" for name, indices in data.splits.items())
         log.info("%s: %s images of %d px, %d classes", run.path, sizes, spec.image_size, spec.num_classes)
+        if not model.learns_alike:
+            log.info("%s", learning_table(model))
     with record.phase("fit"):
         fit(trainer, model, data, run.checkpoint("last") if resume else None)
     record.update(images_per_second=round(progress.images_per_second, 1))
@@ -158,6 +160,19 @@ def model_class(config: Config) -> type[ImageModule]:
     found = partial(config["model"]).func
     assert isinstance(found, type)
     return found
+
+
+def learning_table(model: ImageModule) -> str:
+    """Return what learns of the network, a line for each stage."""
+    rows = [("stage", "parameters", "learns", "learning rate")]
+    for stage, share in model.stages():
+        when = {None: "frozen", 0: "yes"}.get(stage.learns_from, f"from epoch {stage.learns_from}")
+        rows.append((stage.name, f"{stage.parameters:,}", when, "" if stage.learns_from is None else f"x {share:.3g}"))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    return "\n".join(
+        f"  {name:{widths[0]}}  {count:>{widths[1]}}  {when:{widths[2]}}  {rate}".rstrip()
+        for name, count, when, rate in rows
+    )
 
 
 def require_validation(model: ImageModule, data: ImageData, callbacks: Sequence[Callback], config: Config) -> None:

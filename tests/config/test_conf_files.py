@@ -10,7 +10,11 @@ from src.config.groups import CONF, Groups
 from tests.config.conftest import lines_of, problems_of
 
 FILES = sorted(path.relative_to(CONF).with_suffix("").as_posix() for path in CONF.rglob("*.yaml"))
-REQUIRED = {"evaluate": ["run=somewhere"], "predict": ["run=somewhere", "input=photos"]}
+REQUIRED = {
+    "evaluate": ["run=somewhere"],
+    "predict": ["run=somewhere", "input=photos"],
+    "model/transfer": ["model.source=somewhere"],
+}
 
 
 def overrides_that_use(name: str, conf: Path = CONF) -> list[str]:

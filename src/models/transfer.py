@@ -1,0 +1,121 @@
+"""Transfer learning: the network of a source, a new head, and frozen layers (chapter, section 6.4)."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from src.models.base import Batch
+from src.models.classifier import Classifier
+from src.networks.penultimate import Penultimate
+
+if TYPE_CHECKING:
+    from src.data.module import ImageData
+    from src.report.page import Section
+
+log = logging.getLogger(__name__)
+
+KEPT_BYTES = 2 * 1024**3
+"""Memory that kept features may take."""
+
+
+class Transfer(Classifier):
+    """A classifier whose network comes from `source`, with a new head for these classes.
+
+    With `keep_features`, where the head alone learns and augmentation changes nothing, what the head is given is
+    computed once for all images of train and val; the epochs then need neither images nor the rest of the network.
+    """
+
+    needs_source: ClassVar[bool] = True
+
+    def __init__(self, *, keep_features: bool, **options: Any) -> None:
+        super().__init__(**options)
+        self.keep_features = keep_features
+        self.seconds_to_keep = 0.0
+        self.seconds_of_epochs: list[float] = []
+        self._began = 0.0
+        self._penultimate: Penultimate | None = None
+
+    def scores(self, batch: Batch) -> Any:
+        """Return the network's outputs for a batch of images, or of what the head is given."""
+        if "features" not in batch:
+            return super().scores(batch)
+        assert self._penultimate is not None
+        return self._penultimate.outputs(batch["features"])
+
+    def on_fit_start(self) -> None:
+        """Compute what the head is given, where it stays the same in every epoch."""
+        data: ImageData = self.trainer.datamodule  # type: ignore[attr-defined]
+        reason = self._why_not(data)
+        if reason is None:
+            reason = self._keep(data)
+        if reason is not None and self.keep_features:
+            log.info("features are computed in every epoch: %s", reason)
+
+    def _why_not(self, data: ImageData) -> str | None:
+        """Return why features cannot be kept, None where they can."""
+        if not self.keep_features:
+            return "model.keep_features=false"
+        if self.freezing.plan != {0: "head"}:
+            return "more than the head learns (model.trainable)"
+        if data.augment.changes_images:
+            return "each epoch sees other images (augment=none would keep them)"
+        return "model.test_time_flip" if self.test_time_flip else None
+
+    def _keep(self, data: ImageData) -> str | None:
+        """Compute and keep the features of train and val; returns why not where they cannot be kept."""
+        start = time.perf_counter()
+        penultimate = Penultimate(self.network)
+        kept: dict[str, dict[str, Tensor]] = {}
+        was_training = self.network.training
+        self.network.eval()
+        try:
+            for split in ("train", "val"):
+                parts: list[dict[str, Tensor]] = []
+                for batch in data.in_order(split):
+                    moved = self.transfer_batch_to_device(batch, self.device, 0)
+                    images = data.normalized(moved)["image"].contiguous(memory_format=self._memory_format)
+                    with torch.no_grad(), self.trainer.precision_plugin.forward_context():
+                        features = penultimate.features(images)
+                    if features is None:
+                        return "this network goes on after its head in a way that cannot be told from its modules"
+                    if features[0].nbytes * sum(map(len, data.splits.values())) > KEPT_BYTES:
+                        return f"they would take more than {KEPT_BYTES // 1024**3} GiB"
+                    parts.append({key: moved[key].cpu() for key in ("label", "index")} | {"features": features.cpu()})
+                kept[split] = {key: torch.cat([part[key] for part in parts]) for key in parts[0]} if parts else {}
+        finally:
+            self.network.train(was_training)
+        data.kept = {split: tensors for split, tensors in kept.items() if tensors}
+        self._penultimate = penultimate
+        self.seconds_to_keep = time.perf_counter() - start
+        images = sum(len(tensors["index"]) for tensors in kept.values() if tensors)
+        log.info("features of %d images kept, computed in %.1f s", images, self.seconds_to_keep)
+        return None
+
+    def on_train_epoch_start(self) -> None:
+        """Begin to measure how long an epoch takes."""
+        super().on_train_epoch_start()
+        self._began = time.perf_counter()
+
+    def on_train_epoch_end(self) -> None:
+        """Remember how long the epoch took, its validation included."""
+        super().on_train_epoch_end()
+        self.seconds_of_epochs.append(time.perf_counter() - self._began)
+
+    def on_fit_end(self) -> None:
+        """Let what comes after training see images again."""
+        data: ImageData = self.trainer.datamodule  # type: ignore[attr-defined]
+        data.kept = {}
+
+    def report_sections(self, data: ImageData, split: str) -> list[Section]:
+        """Return what keeping the features saved, then a classifier's sections."""
+        from src.report.transfer import kept_section
+
+        sections = super().report_sections(data, split)
+        if self._penultimate is None or not self.seconds_of_epochs:
+            return sections
+        return [kept_section(self.seconds_to_keep, self.seconds_of_epochs), *sections]
