@@ -88,7 +88,9 @@ def test_a_sweep_runs_each_job_in_a_process_of_its_own_and_checks_all_before_the
 
 
 def test_two_processes_share_one_directory_and_count_every_sample_once(tmp_path):
-    options = ("trainer=ddp_cpu", "data.batch_size=8", "augment=none", "data.source.test=51", "trainer.max_epochs=1")
+    """Also where layers begin to learn in the second epoch, which both processes must then average."""
+    options = ("trainer=ddp_cpu", "data.batch_size=8", "augment=none", "data.source.test=51")
+    options += ("model.trainable={0: head, 1: all}",)
     for name, overrides in (("two", options), ("one", (*options[2:], "data.batch_size=16"))):
         done = subprocess.run(
             train(*overrides, f"run_dir={tmp_path}/{name}"), cwd=ROOT, capture_output=True, text=True, check=False

@@ -33,6 +33,8 @@ VARIANTS = {
         "trainer.max_epochs=6",
     ),
     "one cycle and AdamW": ("scheduler=onecycle", "optimizer=adamw"),
+    "a plan that unfreezes": ("model.trainable={0: head, 1: classifier.1, 2: all}", "trainer.max_epochs=3"),
+    "rates by depth and AdamW": ("model.layer_lr_decay=0.5", "optimizer=adamw", "optimizer.weight_decay=0.1"),
     "dropout": ("model=squeezenet", "data.source.train=64"),
 }
 
