@@ -10,14 +10,13 @@ from pathlib import Path
 import cv2
 import pytest
 import torch
-from pytorch_lightning import Callback
 from safetensors.torch import load_file
 
 from src.config.build import build
 from src.errors import UserError
-from src.runs import session, training
+from src.runs import session
 from tests.prove.promise import same, tensors
-from tests.training import resume, train
+from tests.training import killed, resume, train
 
 VARIANTS = {
     "plain": (),
@@ -40,28 +39,6 @@ VARIANTS = {
 
 
 NOTHING_ELSE = {"pictures": None, "anchor": None, "gallery": None}
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing is saved any more. `make prove` sends real ones."""
-
-
-class Kill(Callback):
-    def __init__(self, batch: int) -> None:
-        self.batch = batch
-
-    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-        if trainer.fit_loop.total_batch_idx == self.batch:
-            raise Killed
-
-
-def killed(monkeypatch, run_dir: Path, batch: int, *overrides: str) -> None:
-    """Start a run that dies before training batch `batch`, counted from 0 over all epochs."""
-    original = training.build_callbacks
-    with monkeypatch.context() as patch:
-        patch.setattr(training, "build_callbacks", lambda config: [*original(config), Kill(batch)])
-        with pytest.raises(Killed):
-            train(run_dir, "callbacks.last.every_n_train_steps=2", *overrides)
 
 
 @pytest.fixture(scope="module")
