@@ -82,9 +82,8 @@ def test_predictions_do_not_depend_on_the_batch(finished, tmp_path):
     images.mkdir()
     for index in source.splits()["test"][:20]:
         cv2.imwrite(str(images / f"{index:04d}.png"), source.read(int(index))["image"][..., ::-1])
-    anchor = (
-        str(min(images.iterdir())) if "iamese" in str(config["model"]) or "omparison" in str(config["model"]) else None
-    )
+    compares = class_literal(config["model"]["_target_"], "compares")
+    anchor = str(min(images.iterdir())) if compares else None
     tables = []
     for batch in (20, 3):
         rows, path = predict(
