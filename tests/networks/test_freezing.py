@@ -11,7 +11,7 @@ from torch import nn
 from src.errors import UserError
 from src.networks.freezing import Freezing
 from src.networks.head import head_names
-from tests.networks.building import LIGHT_FAMILIES, build
+from tests.networks.building import LIGHT_FAMILIES, SMALL_FAMILIES, build
 
 
 def small() -> nn.Sequential:
@@ -39,10 +39,10 @@ def learned(before: nn.Module, after: nn.Module) -> set[str]:
     return {name for name, tensor in after.state_dict().items() if not torch.equal(tensor, there[name])}
 
 
-@pytest.mark.parametrize("family", LIGHT_FAMILIES)
+@pytest.mark.parametrize("family", SMALL_FAMILIES)
 def test_only_the_head_learns_in_every_family(family):
     torch.manual_seed(0)
-    network = build(family, num_classes=3, **LIGHT_FAMILIES[family])
+    network = build(family, num_classes=3, **SMALL_FAMILIES[family])
     Freezing(network, "head")
     before = copy.deepcopy(network)
     step(network, 64, 3)
