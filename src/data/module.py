@@ -17,8 +17,10 @@ from torch.utils.data import DataLoader, Sampler
 
 from src import seeds
 from src.data.augmentation import Augmentation
+from src.data.crop import EvalCrop
 from src.data.dataset import BatchDataset, KeptDataset, Transform
 from src.data.inspection import BadSample, inspect
+from src.data.mean_boxes import mean_boxes
 from src.data.mix import mix
 from src.data.normalize import channel_statistics, fixed_statistics, normalize
 from src.data.sampler import Batch, EvalBatches, TrainBatches
@@ -42,7 +44,7 @@ class Preprocessing(Protocol):
     @property
     def image_size(self) -> int: ...
     @property
-    def crop(self) -> float: ...
+    def crop(self) -> EvalCrop: ...
 
 
 class ImageData(LightningDataModule):
@@ -66,7 +68,7 @@ class ImageData(LightningDataModule):
         folds: Annotated[int, Ge(2)],
         fold: Annotated[int, Ge(0)] | None,
         normalize: Literal["auto", "imagenet", "dataset", "mean", "none"] | dict[str, list[float]],
-        eval_crop: Annotated[float, Interval(gt=0, le=1)] | Literal["auto"],
+        eval_crop: Annotated[float, Interval(gt=0, le=1)] | Literal["auto", "whole"],
         on_bad_sample: Literal["stop", "skip"],
         limit: Annotated[int, Gt(0)] | None,
         train_per_class: Annotated[int, Gt(0)] | None,
@@ -106,6 +108,7 @@ class ImageData(LightningDataModule):
         source = self.source
         source.prepare()
         source.setup()
+        require_nothing_first(source)
         splits = make_splits(
             source,
             val_fraction=self.val_fraction,
@@ -135,6 +138,7 @@ class ImageData(LightningDataModule):
             class_counts=tuple(counts.tolist()),
             train_samples=len(self.splits["train"]),
             digest=digest,
+            mean_boxes=mean_boxes(source, self.splits["train"], size, crop),
         )
         return self.spec
 
@@ -159,16 +163,19 @@ class ImageData(LightningDataModule):
             )
         return dataclasses.replace(spec, digest=digest)
 
-    def _geometry(self) -> tuple[int, float]:
-        size, crop, weights = self.image_size, self.eval_crop, self.preprocessing
+    def _geometry(self) -> tuple[int, EvalCrop]:
+        size, weights = self.image_size, self.preprocessing
+        crop: EvalCrop
         if size == "auto":
             size = weights.image_size if weights else self.source.image_size
             log.info("data.image_size=auto: %d, from %s", size, "the weights" if weights else "the data set")
-        if crop == "auto":
+        if self.eval_crop == "auto":
             crop = 1.0 if self.source.square else weights.crop if weights else 0.875
+        else:
+            crop = self.eval_crop
         return size, crop
 
-    def _statistics(self, size: int, crop: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    def _statistics(self, size: int, crop: EvalCrop) -> tuple[tuple[float, ...], tuple[float, ...]]:
         choice, weights, channels = self.normalization, self.preprocessing, self.source.channels
         if choice == "auto":
             if weights is not None and len(weights.mean) == channels:
@@ -298,7 +305,7 @@ class ImageData(LightningDataModule):
 class _Evaluate:
     """A sample as evaluation sees it. A class, so that spawned workers can have it."""
 
-    def __init__(self, augment: Augmentation, image_size: int, eval_crop: float) -> None:
+    def __init__(self, augment: Augmentation, image_size: int, eval_crop: EvalCrop) -> None:
         self.augment, self.image_size, self.eval_crop = augment, image_size, eval_crop
 
     def __call__(self, sample: Sample, epoch: int) -> Sample:
@@ -308,7 +315,7 @@ class _Evaluate:
 class _Augment(_Evaluate):
     """A sample as training sees it in an epoch."""
 
-    def __init__(self, augment: Augmentation, image_size: int, eval_crop: float, seed: int) -> None:
+    def __init__(self, augment: Augmentation, image_size: int, eval_crop: EvalCrop, seed: int) -> None:
         super().__init__(augment, image_size, eval_crop)
         self.seed = seed
 
@@ -336,6 +343,15 @@ def unreadable_message(bad: Sequence[BadSample], shown: int = 20) -> str:
     return "\n".join(
         [f"{count} be read:", *lines, "Mend or remove them, or type data.on_bad_sample=skip to leave them out."]
     )
+
+
+def require_nothing_first(source: Source) -> None:
+    """Raise UserError where a source has boxes with labels, but no class for an object that is lost from view."""
+    if {"box", "label"} <= set(source.targets) and source.classes[:1] != ("nothing",):
+        raise UserError(
+            f"data.source: {type(source).__name__} provides box and label, so its first class must be `nothing`; its "
+            f"classes are {_listed(source.classes)}"
+        )
 
 
 def _quiet_worker(worker: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,8 @@ Sample = dict[str, Any]
 """Fixed keys: `image` uint8 (H, W, C) RGB, `index` int, `path` str, and those of `Source.targets`:
 
 - `label` int, an index into `classes`; float32 (K,) of zeros and ones where the source is `multilabel`
-- `box` float32 (4,), xyxy relative to the image in [0, 1], undefined where the label is `nothing` (index 0)
+- `box` float32 (4,), xyxy relative to the image in [0, 1], undefined where the label is `nothing`: a source with `box`
+  and `label` has that class at index 0
 - `boxes` float32 (N, 4) xyxy in pixels, `labels` int64 (N,), `masks` uint8 (N, H, W)
 - `mask` int64 (H, W), a class per pixel, 255 = ignore
 - `keypoints` float32 (K, 2) relative to the image, `visible` bool (K,)
@@ -81,3 +82,14 @@ class Source(ABC):
         if path is None:
             raise NotImplementedError(f"{type(self).__name__} has samples without a file: it needs its own fingerprint")
         return path.read_bytes()
+
+
+@runtime_checkable
+class WithBoxes(Protocol):
+    """A source that knows the one box of its samples before it decodes any."""
+
+    def boxes(self, indices: Indices) -> NDArray[np.float32]:
+        """Return (N, 4) `box` of samples, zeros where they show nothing."""
+
+    def sizes(self, indices: Indices) -> NDArray[np.int64]:
+        """Return (N, 2) the height and width of samples."""
