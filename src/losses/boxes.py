@@ -22,20 +22,21 @@ Cost = Callable[[Tensor, Tensor], Tensor]
 """Predicted and true boxes (N, 4) as (x, y, h, w) to costs (N,)."""
 
 
-def localization_loss(logits: Tensor, boxes: Tensor, label: Tensor, true_boxes: Tensor, *, gamma: float, cost: Cost,
-                      label_smoothing: float) -> Tensor:  # fmt: skip
-    """Return C_classification + gamma * (1 - y_nothing) * C_localization, the mean over all B samples.
+def classification_loss(logits: Tensor, label: Tensor, label_smoothing: float) -> Tensor:
+    """Return C_classification: the mean cross entropy of logits (B, K + 1) against labels (B,)."""
+    return F.cross_entropy(logits.float(), label, label_smoothing=label_smoothing)
 
-    `logits` (B, K + 1), `label` (B,), both boxes (B, 4) as (x, y, h, w). Samples without an object cost nothing in the
-    second term but count in its mean, so that processes and batch sizes agree.
+
+def localization_loss(boxes: Tensor, true_boxes: Tensor, label: Tensor, cost: Cost) -> Tensor:
+    """Return (1 - y_nothing) * C_localization, the mean over all B samples; boxes (B, 4) as (x, y, h, w).
+
+    Samples without an object cost nothing but count in the mean, so that processes and batch sizes agree.
     """
-    classification = F.cross_entropy(logits.float(), label, label_smoothing=label_smoothing)
     present = label != NOTHING
-    # Absent boxes give way to constants before the cost: a product with zero would still carry a NaN backwards.
-    stand_in = true_boxes.new_tensor([0.25, 0.25, 0.5, 0.5])
-    boxes, true_boxes = (torch.where(present[:, None], b.float(), stand_in.float()) for b in (boxes, true_boxes))
-    localization = torch.where(present, cost(boxes, true_boxes), 0.0).mean()
-    return classification + gamma * localization
+    # Absent boxes give way to a constant before the cost: a product with zero would still carry a NaN backwards.
+    constant = boxes.new_tensor([0.25, 0.25, 0.5, 0.5])
+    costs = cost(*(torch.where(present[:, None], one, constant) for one in (boxes, true_boxes)))
+    return torch.where(present, costs, 0).mean()
 
 
 def mse(boxes: Tensor, true_boxes: Tensor) -> Tensor:
