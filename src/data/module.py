@@ -24,7 +24,7 @@ from src.data.mean_boxes import mean_boxes
 from src.data.mix import mix
 from src.data.normalize import channel_statistics, fixed_statistics, normalize
 from src.data.sampler import Batch, EvalBatches, TrainBatches
-from src.data.sources.base import Indices, Sample, Source
+from src.data.sources.base import BadRow, Indices, Sample, Source
 from src.data.spec import DataSpec
 from src.data.splits import make_splits
 from src.errors import UserError
@@ -109,6 +109,8 @@ class ImageData(LightningDataModule):
         source.prepare()
         source.setup()
         require_nothing_first(source)
+        if source.bad_rows and self.on_bad_sample == "stop":
+            raise UserError(bad_rows_message(source.bad_rows))
         splits = make_splits(
             source,
             val_fraction=self.val_fraction,
@@ -149,6 +151,8 @@ class ImageData(LightningDataModule):
             raise UserError(unreadable_message(found.unreadable))
         bad = [sample.index for sample in found.unreadable]
         self.left_out = found.unreadable
+        if left_out := len(self.left_out) + len(self.source.bad_rows):
+            log.warning("data.on_bad_sample=skip: %d left out, named in record.json", left_out)
         self.splits = {name: indices[~np.isin(indices, bad)] for name, indices in splits.items()}
         if not len(self.splits["train"]):
             first = found.unreadable[0].path
@@ -188,6 +192,11 @@ class ImageData(LightningDataModule):
         images = (self.augment.evaluate(self.source.read(int(i)), size, crop)["image"] for i in self.splits["train"])
         mean, std = channel_statistics(images)
         return mean, std if choice == "dataset" else (1.0,) * channels
+
+    def left_out_lines(self) -> list[str]:
+        """Return what was left out and why, a line each: wrong annotations, then unreadable samples."""
+        rows = [f"{row.place}: {row.reason}" for row in self.source.bad_rows]
+        return rows + [f"{bad.path} {bad.reason}" for bad in self.left_out]
 
     def name_of(self, index: int) -> str:
         """Return the file of a sample, relative to the data's root, or its number where it has none."""
@@ -334,15 +343,23 @@ def default_workers() -> int:
     return workers
 
 
-def unreadable_message(bad: Sequence[BadSample], shown: int = 20) -> str:
+def unreadable_message(bad: Sequence[BadSample]) -> str:
     """Return the message that lists unreadable samples and says how to go on without them."""
-    lines = [f"  {sample.path} {sample.reason}" for sample in bad[:shown]]
-    if len(bad) > shown:
-        lines.append(f"  and {len(bad) - shown} more")
     count = "1 sample cannot" if len(bad) == 1 else f"{len(bad)} samples cannot"
-    return "\n".join(
-        [f"{count} be read:", *lines, "Mend or remove them, or type data.on_bad_sample=skip to leave them out."]
-    )
+    return _bad_message(f"{count} be read", [f"{sample.path} {sample.reason}" for sample in bad])
+
+
+def bad_rows_message(bad: Sequence[BadRow]) -> str:
+    """Return the message that lists wrong annotations and says how to go on without them."""
+    count = "1 annotation is" if len(bad) == 1 else f"{len(bad)} annotations are"
+    return _bad_message(f"{count} wrong", [f"{row.place}: {row.reason}" for row in bad])
+
+
+def _bad_message(headline: str, each: Sequence[str], shown: int = 20) -> str:
+    more = [f"  and {len(each) - shown} more"] if len(each) > shown else []
+    lines = [f"  {line}" for line in each[:shown]]
+    advice = "Mend or remove them, or type data.on_bad_sample=skip to leave them out."
+    return "\n".join([f"{headline}:", *lines, *more, advice])
 
 
 def require_nothing_first(source: Source) -> None:

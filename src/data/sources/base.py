@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -25,6 +26,14 @@ Sample = dict[str, Any]
 Indices = NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class BadRow:
+    """An annotation that is wrong: where it stands (`boxes.csv:7`), and a clause that says why."""
+
+    place: str
+    reason: str
+
+
 class Source(ABC):
     """Samples by index. Constructed cheaply; `prepare` may download, `setup` lists; `read` decodes one sample.
 
@@ -39,6 +48,8 @@ class Source(ABC):
     multilabel: bool = False
     image_size: int = 224
     """The input size that suits this source, used where `data.image_size` and the weights say nothing."""
+    bad_rows: tuple[BadRow, ...] = ()
+    """Annotations that `setup` left out because they are wrong; whether that stops the run is `data.on_bad_sample`."""
     square: bool = False
     """Whether all images are square already, so that evaluation needs no central crop."""
 
