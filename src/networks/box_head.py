@@ -25,9 +25,17 @@ def box_head(shape: tuple[int, int, int], grid: int, hidden: Sequence[int], drop
     layers: list[nn.Module] = [AdaptiveAveragePool(rows, columns), nn.Flatten()]
     inputs = channels * rows * columns
     for outputs in hidden:
-        layers += [nn.Linear(inputs, outputs), nn.ReLU(inplace=True), nn.Dropout(dropout)]
+        layers += [_dense(inputs, outputs), nn.ReLU(inplace=True), nn.Dropout(dropout)]
         inputs = outputs
     last = nn.Linear(inputs, 4)
     with torch.no_grad():
         last.bias.copy_(torch.tensor(CENTRE))
     return nn.Sequential(*layers, last)
+
+
+def _dense(inputs: int, outputs: int) -> nn.Linear:
+    """Return a layer initialised for the rectifier behind it (He et al. 2015, equation 10), not as torch does."""
+    layer = nn.Linear(inputs, outputs)
+    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    nn.init.zeros_(layer.bias)
+    return layer

@@ -54,9 +54,7 @@ class BoxesCsv(BoxedImages):
         self.image_path, self.box_format, self.box_units = image_path, box_format, box_units
         named = [f"data.source.{key}={column}" for key, column in self.columns.items() if isinstance(column, str)]
         if named and not header:
-            raise UserError(
-                f"{', '.join(named)}: without a header (data.source.header=false) columns are numbers from 0"
-            )
+            raise UserError(f"data.source.header=false: columns are numbers from 0, but {', '.join(named)}")
         fields = {name for _, name, _, _ in string.Formatter().parse(image_path) if name is not None}
         if "image" not in fields or fields - set(_FIELDS):
             raise UserError(
