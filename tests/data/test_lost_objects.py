@@ -35,7 +35,7 @@ def sample(index=0, label=2, box=BOX, **more):
 
 
 def share_in_view(seen) -> float:
-    """The red pixels, in those of the original whose part was stretched to 40 x 40, are not known; a sign of them is."""
+    """Return the share of red pixels in what the network sees."""
     return float((seen["image"][..., 0] > 127).mean())
 
 
