@@ -74,15 +74,14 @@ class MeanBoxIou(MeanIou):
     """The same of a predictor that knows the class and says its mean box in train: what any localizer must surpass."""
 
     name = "mean_box_iou"
-    mean_boxes: Tensor
 
     def __init__(self, mean_boxes: Sequence[Sequence[float]], names: Sequence[str]) -> None:
         super().__init__(len(mean_boxes), names)
-        self.register_buffer("mean_boxes", torch.tensor(mean_boxes), persistent=False)
+        self.mean_boxes = mean_boxes  # no buffer: an average of the weights over time would round it
 
     def update(self, target: Tensor, true_boxes: Tensor) -> None:  # type: ignore[override] # it predicts by itself
         """Add a batch: labels (B,), true boxes (B, 4)."""
-        super().update(target, self.mean_boxes[target], true_boxes)
+        super().update(target, true_boxes.new_tensor(self.mean_boxes)[target], true_boxes)
 
 
 class LocalizationAccuracy(Metric):

@@ -131,7 +131,7 @@ class Localizer(ImageModule):
         rows = []
         for probabilities, box, view in zip(predicted["probabilities"], predicted["box"], views, strict=True):
             columns = class_columns(self.spec.classes, probabilities.tolist())
-            pixels = view.boxes_in_image(box[None].numpy())[0].round(2).tolist()
+            pixels = view.boxes_in_image(box[None].numpy())[0].round(4).tolist()
             nowhere = columns["class"] == self.spec.classes[0]
             place: Row = dict(zip(CORNERS, [""] * 4 if nowhere else pixels, strict=True))
             first = {key: columns.pop(key) for key in ("class", "probability")}

@@ -12,6 +12,7 @@ from PIL import Image
 
 from src.report.boxes import PREDICTED, TRUE, annotated, outlined
 from src.report.localization import localization_sections
+from src.report.numbers import MISSING
 from tests.report.reading import words
 
 CLASSES = ("nothing", "cat", "dog")
@@ -59,7 +60,7 @@ def test_figures_per_class_by_hand():
     """Right with a box of IoU 0.5 or more: of the cats one of two, no dog; of nothing one of two."""
     rows = re.findall(r"<tr><th scope=\"row\">.*?</tr>", sections()["Boxes"], re.DOTALL)
     assert [words(re.sub("<[^>]*>", " ", row)) for row in rows[:3]] == [
-        "nothing 0.500 0.500 – – 2",
+        f"nothing 0.500 0.500 {MISSING} {MISSING} 2",
         "cat 1.000 0.500 0.375 0.625 2",
         "dog 0.000 0.000 1.000 1.000 1",
     ]
