@@ -17,25 +17,20 @@ def box_head(shape: tuple[int, int, int], grid: int, hidden: Sequence[int], drop
     """Return the layers from features (B, *shape) to boxes (B, 4): (x, y, h, w), relative to the image.
 
     A map of more than `grid` cells to a side is averaged to as many, which bounds the first layer's weights; where
-    things lie stays in the order of the cells. The last layer is linear: behind a sigmoid, the mean squared error
-    learned more slowly (drawn shapes, 5 epochs: a mean IoU of 0.73 instead of 0.75).
+    things lie stays in the order of the cells. Layers are normalised (Ba et al. 2016): the features are many and
+    positive, and without it the default learning rate is too large for the first layer (Caltech at 64 px, 6 epochs: a
+    mean IoU of 0.826 instead of 0.848). The last layer is linear and says `CENTRE` at first; behind a sigmoid the
+    squared error learned more slowly.
     """
     channels, height, width = shape
     rows, columns = min(grid, height), min(grid, width)
     layers: list[nn.Module] = [AdaptiveAveragePool(rows, columns), nn.Flatten()]
     inputs = channels * rows * columns
     for outputs in hidden:
-        layers += [_dense(inputs, outputs), nn.ReLU(inplace=True), nn.Dropout(dropout)]
+        layers += [nn.Linear(inputs, outputs), nn.LayerNorm(outputs), nn.ReLU(inplace=True), nn.Dropout(dropout)]
         inputs = outputs
     last = nn.Linear(inputs, 4)
     with torch.no_grad():
+        last.weight.zero_()
         last.bias.copy_(torch.tensor(CENTRE))
     return nn.Sequential(*layers, last)
-
-
-def _dense(inputs: int, outputs: int) -> nn.Linear:
-    """Return a layer initialised for the rectifier behind it (He et al. 2015, equation 10), not as torch does."""
-    layer = nn.Linear(inputs, outputs)
-    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-    nn.init.zeros_(layer.bias)
-    return layer

@@ -89,7 +89,8 @@ class _Answers:
 
     @cached_property
     def localized(self) -> Bools:
-        found = is_localized(*map(torch.from_numpy, (self.predicted, self.labels, self.iou)))
+        predicted, labels, iou = map(torch.from_numpy, (self.predicted, self.labels, self.iou))
+        found = is_localized(predicted, labels, iou)
         return np.asarray(found.numpy(), np.bool_)
 
 
@@ -137,7 +138,8 @@ def _fit(answers: _Answers) -> Markup:
         lines.append(line("mean box", answers.mean_box_iou[answers.objects], 0, faint=True))
     if 1 < len(shown) <= MAX_LINES:
         lines += [line(answers.classes[k], answers.iou[answers.labels == k], t) for t, k in enumerate(shown, 1)]
-    return line_chart("Share of images with at least this IoU", lines, "IoU")
+    chart = line_chart("Share of images with at least this IoU", lines, "IoU", x_text=lambda x: f"IoU {x:.2f}")
+    return Markup('<div class="charts">{}</div>').format(chart)
 
 
 def _by_class(answers: _Answers) -> Markup:

@@ -48,6 +48,8 @@ def test_figures_by_hand():
             "mean_iou_wild_dog": 1.0,
             "localization_accuracy": 2 / 5,
             "localization_error": 3 / 5,
+            # The first reaches one of the ten bounds, the fourth has none to reach.
+            "mean_localization_accuracy": (1 / 10 + 1) / 5,
             "nothing_recall": 1 / 2,
             "mean_box_iou": (1 / 4 + 1 + 1) / 3,
             "mean_box_iou_cat": 5 / 8,
