@@ -17,6 +17,7 @@ def problems(composed: Composed) -> list[Problem]:
     return [
         *_model_and_data(composed),
         *_model_and_source(composed),
+        *_mixed_batches(composed),
         *(_typed_and_experiment(composed) if fresh else ()),
     ]
 
@@ -62,6 +63,18 @@ def _model_and_source(composed: Composed) -> Iterator[Problem]:
         what = f"is missing: model={name} starts from what has been learned"
         suggestion = "type model.source=RUN_DIR, or a file of weights, or the name of published ones"
         yield Problem(composed.origins.of("model.source")[0], "model.source", what, suggestion)
+
+
+def _mixed_batches(composed: Composed) -> Iterator[Problem]:
+    """Yield where batches would be mixed up for a model whose targets have no mixture."""
+    model, augment = (composed.config.get(name) or {} for name in ("model", "augment"))
+    if composed.unsure & {"model", "augment"} or _literal(model, "mixes") is not False:
+        return
+    for key in ("mixup", "cutmix"):
+        if augment.get(key):
+            where, _ = composed.origins.of(f"augment.{key}")
+            what = f"model={composed.choices.get('model') or '?'} cannot learn from images that are mixed up"
+            yield Problem(where, f"augment.{key}={augment[key]}", what, f"type augment.{key}=0")
 
 
 def _literal(section: Any, name: str) -> Any:

@@ -8,23 +8,31 @@ import inspect
 import os
 import random
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge, Interval
 
-from src.data.crop import Stream, central_crop, cut, flipped, random_resized_crop
+from src.data.crop import CropBox, EvalCrop, Stream, central_crop, cut, flipped, random_resized_crop, visible_share
 from src.data.placed import compose_arguments, compose_data, transformed
 from src.data.sources.base import Sample
 from src.errors import UserError
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else importing it asks the package index for news
 
+_ATTEMPTS = 10  # to keep an object in view
+
 
 class Augmentation:
     """A leading crop and flip of ours, then albumentations' transforms in order; mixup and cutmix are the batch's.
 
     Each sample's randomness is a function of (seed, epoch, index) alone.
+
+    Lost objects. Where a sample has one `box` and a `label`, the crop and then each transform of albumentations must
+    leave at least `min_box_share` of the box's area within the image; an object of which less is left is lost.
+    `lost_object=refuse` draws again: up to ten crops, then evaluation's own view; up to ten times the transforms, then
+    none of them. `lost_object=nothing` makes the sample one of class 0, `nothing`. So it is, whatever the key, in
+    evaluation's view, which cannot be drawn again.
     """
 
     def __init__(
@@ -37,10 +45,13 @@ class Augmentation:
         transforms: Mapping[str, Any],
         mixup: Annotated[float, Ge(0)],
         cutmix: Annotated[float, Ge(0)],
+        lost_object: Literal["refuse", "nothing"],
+        min_box_share: Annotated[float, Interval(gt=0, le=1)],
     ) -> None:
         self.crop_scale, self.crop_ratio = crop_scale, crop_ratio
         self.horizontal_flip, self.vertical_flip = horizontal_flip, vertical_flip
         self.mixup, self.cutmix = mixup, cutmix
+        self.lost_object, self.min_box_share = lost_object, min_box_share
         self.transforms = {name: transform for name, transform in transforms.items() if transform is not None}
         for bounds, name in ((crop_scale, "crop_scale"), (crop_ratio, "crop_ratio")):
             if bounds is not None and bounds[0] > bounds[1]:
@@ -54,25 +65,55 @@ class Augmentation:
         mixes = bool(self.mixup or self.cutmix)
         return bool(self.crop_scale or self.horizontal_flip or self.vertical_flip or self.transforms) or mixes
 
-    def train(self, sample: Sample, image_size: int, eval_crop: float, *, seed: int, epoch: int) -> Sample:
+    def train(self, sample: Sample, image_size: int, eval_crop: EvalCrop, *, seed: int, epoch: int) -> Sample:
         """Return the sample as training sees it in an epoch; `image` is (image_size, image_size, C)."""
         stream = Stream(seed, epoch, sample["index"])
-        height, width = sample["image"].shape[:2]
-        if self.crop_scale is None:
-            box = central_crop(height, width, image_size, eval_crop)
-        else:
-            box = random_resized_crop(height, width, self.crop_scale, self.crop_ratio, stream)
-        sample = cut(sample, flipped(box, self.horizontal_flip, self.vertical_flip, stream), image_size)
+        box = self._training_crop(sample, image_size, eval_crop, stream)
+        turned = flipped(box, self.horizontal_flip, self.vertical_flip, stream)
+        sample = self._cut(sample, turned, image_size)
         return self._transformed(sample, seed, epoch) if self.transforms else sample
 
-    def evaluate(self, sample: Sample, image_size: int, eval_crop: float) -> Sample:
+    def evaluate(self, sample: Sample, image_size: int, eval_crop: EvalCrop) -> Sample:
         """Return the sample as evaluation sees it: the central crop, the same for every configuration of this class."""
         height, width = sample["image"].shape[:2]
-        return cut(sample, central_crop(height, width, image_size, eval_crop), image_size)
+        return self._cut(sample, central_crop(height, width, image_size, eval_crop), image_size)
+
+    def _training_crop(self, sample: Sample, image_size: int, eval_crop: EvalCrop, stream: Stream) -> CropBox:
+        height, width = sample["image"].shape[:2]
+        if self.crop_scale is None:
+            return central_crop(height, width, image_size, eval_crop)
+        # Of a whole image that evaluation stretches, the ratio is that of the stretched one.
+        stretch = width / height if eval_crop == "whole" else 1.0
+        ratio = (self.crop_ratio[0] * stretch, self.crop_ratio[1] * stretch)
+        for _ in range(_ATTEMPTS):
+            box = random_resized_crop(height, width, self.crop_scale, ratio, stream)
+            if self.lost_object == "nothing" or not self._loses(sample, box):
+                return box
+        return central_crop(height, width, image_size, eval_crop)
+
+    def _loses(self, sample: Sample, box: CropBox) -> bool:
+        """Tell whether a part of the image shows too little of the sample's one object."""
+        if not _has_object(sample):
+            return False
+        return visible_share(sample["box"], box, *sample["image"].shape[:2]) < self.min_box_share
+
+    def _cut(self, sample: Sample, box: CropBox, image_size: int) -> Sample:
+        seen = cut(sample, box, image_size)
+        return _without_object(seen) if self._loses(sample, box) else seen
 
     def _transformed(self, sample: Sample, seed: int, epoch: int) -> Sample:
+        """Return what the transforms make of a sample, again with other numbers where they lose its object."""
+        first = [seed, epoch, sample["index"]]
+        for entropy in (first, *([*first, attempt] for attempt in range(1, _ATTEMPTS))):
+            seen = self._transformed_by(np.random.SeedSequence(entropy), sample)
+            if not _has_object(sample) or seen["box"].any():
+                return seen
+            if self.lost_object == "nothing":
+                return _without_object(seen)
+        return sample
+
+    def _transformed_by(self, entropy: np.random.SeedSequence, sample: Sample) -> Sample:
         compose = self._compose(sample)
-        entropy = np.random.SeedSequence([seed, epoch, sample["index"]])
         numbers = np.random.Generator(np.random.PCG64(entropy))
         compose.set_random_state(numbers, random.Random(int(entropy.generate_state(1)[0])))
         data = compose_data(sample)
@@ -94,8 +135,18 @@ class Augmentation:
 
             # A copy: each transform remembers the Compose that it belongs to.
             transforms = copy.deepcopy(list(self.transforms.values()))
-            self._composed[keys] = A.Compose(transforms, **compose_arguments(sample))
+            self._composed[keys] = A.Compose(transforms, **compose_arguments(sample, self.min_box_share))
         return self._composed[keys]
+
+
+def _has_object(sample: Sample) -> bool:
+    """Tell whether a sample has one box and the label of what is in it."""
+    return "box" in sample and "label" in sample and np.ndim(sample["label"]) == 0 and sample["label"] != 0
+
+
+def _without_object(sample: Sample) -> Sample:
+    """Return a sample of the class `nothing`."""
+    return sample | {"label": 0, "box": np.zeros(4, np.float32)}
 
 
 def rand_augment(*, operations: Annotated[int, Ge(1)], magnitude: Annotated[float, Interval(ge=0, le=30)]) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from src.data.sources.base import Sample
 
 T = TypeVar("T", bound=np.generic)
+
+EvalCrop = float | Literal["whole"]
+"""What evaluation sees: a central square (see `central_crop`), or the whole image stretched to a square."""
 
 _MASK = (1 << 64) - 1
 _ATTEMPTS = 10
@@ -75,8 +78,13 @@ def random_resized_crop(
     return CropBox((height - h) // 2, (width - w) // 2, h, w)
 
 
-def central_crop(height: int, width: int, size: int, eval_crop: float) -> CropBox:
-    """Return the central square that remains when the shorter side becomes `size / eval_crop` and `size` is cut out."""
+def central_crop(height: int, width: int, size: int, eval_crop: EvalCrop) -> CropBox:
+    """Return the central square that remains when the shorter side becomes `size / eval_crop` and `size` is cut out.
+
+    `whole` is all of the image, which becomes square by stretching.
+    """
+    if eval_crop == "whole":
+        return CropBox(0, 0, height, width)
     shorter = min(height, width)
     side = min(shorter, max(1, round(shorter * size / round(size / eval_crop))))
     return CropBox((height - side) // 2, (width - side) // 2, side, side)
@@ -85,6 +93,17 @@ def central_crop(height: int, width: int, size: int, eval_crop: float) -> CropBo
 def flipped(box: CropBox, horizontal: float, vertical: float, stream: Stream) -> CropBox:
     """Return the same part, mirrored with the given probabilities."""
     return replace(box, mirrored=stream.uniform() < horizontal, upside_down=stream.uniform() < vertical)
+
+
+def visible_share(box: NDArray[np.float32], crop: CropBox, height: int, width: int) -> float:
+    """Return the share of the area of a box (4,), xyxy relative to the image, that lies inside a part of it.
+
+    It is 0 for a box without area.
+    """
+    low, high = (box.reshape(2, 2) * [width, height]).astype(np.float64)
+    area = np.prod(high - low)
+    inside = np.minimum(high, [crop.left + crop.width, crop.top + crop.height]) - np.maximum(low, [crop.left, crop.top])
+    return float(np.prod(np.clip(inside, 0, None)) / area) if area > 0 else 0.0
 
 
 def cut(sample: Sample, box: CropBox, size: int) -> Sample:
@@ -96,8 +115,7 @@ def cut(sample: Sample, box: CropBox, size: int) -> Sample:
     seen = sample | {"image": cut_image(sample["image"], box, size)}
     origin, extent = np.array([box.left, box.top]), np.array([box.width, box.height])
     if "box" in sample:
-        corners = sample["box"].reshape(2, 2) * [width, height]
-        seen["box"] = _clipped((corners - origin) / extent, box).reshape(4).astype(np.float32)
+        seen["box"] = moved(sample["box"].reshape(2, 2), box, height, width).reshape(4).astype(np.float32)
     if "boxes" in sample:
         corners = sample["boxes"].reshape(-1, 2, 2)
         places = [_clipped((pair - origin) / extent, box).reshape(4) * size for pair in corners]
@@ -111,6 +129,11 @@ def cut(sample: Sample, box: CropBox, size: int) -> Sample:
     if "masks" in sample:
         seen["masks"] = cut_mask(sample["masks"], box, size)
     return seen
+
+
+def moved(corners: NDArray[np.floating], box: CropBox, height: int, width: int) -> NDArray[np.float64]:
+    """Return the corners (2, 2) of a box, relative to an image, relative to a part of it and clipped to it."""
+    return _clipped((corners * [width, height] - [box.left, box.top]) / [box.width, box.height], box)
 
 
 def cut_image(image: NDArray[np.uint8], box: CropBox, size: int) -> NDArray[np.uint8]:

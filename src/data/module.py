@@ -17,12 +17,14 @@ from torch.utils.data import DataLoader, Sampler
 
 from src import seeds
 from src.data.augmentation import Augmentation
+from src.data.crop import EvalCrop
 from src.data.dataset import BatchDataset, KeptDataset, Transform
 from src.data.inspection import BadSample, inspect
+from src.data.mean_boxes import mean_boxes
 from src.data.mix import mix
 from src.data.normalize import channel_statistics, fixed_statistics, normalize
 from src.data.sampler import Batch, EvalBatches, TrainBatches
-from src.data.sources.base import Indices, Sample, Source
+from src.data.sources.base import BadRow, Indices, Sample, Source
 from src.data.spec import DataSpec
 from src.data.splits import make_splits
 from src.errors import UserError
@@ -42,7 +44,7 @@ class Preprocessing(Protocol):
     @property
     def image_size(self) -> int: ...
     @property
-    def crop(self) -> float: ...
+    def crop(self) -> EvalCrop: ...
 
 
 class ImageData(LightningDataModule):
@@ -66,7 +68,7 @@ class ImageData(LightningDataModule):
         folds: Annotated[int, Ge(2)],
         fold: Annotated[int, Ge(0)] | None,
         normalize: Literal["auto", "imagenet", "dataset", "mean", "none"] | dict[str, list[float]],
-        eval_crop: Annotated[float, Interval(gt=0, le=1)] | Literal["auto"],
+        eval_crop: Annotated[float, Interval(gt=0, le=1)] | Literal["auto", "whole"],
         on_bad_sample: Literal["stop", "skip"],
         limit: Annotated[int, Gt(0)] | None,
         train_per_class: Annotated[int, Gt(0)] | None,
@@ -106,6 +108,9 @@ class ImageData(LightningDataModule):
         source = self.source
         source.prepare()
         source.setup()
+        require_nothing_first(source)
+        if source.bad_rows and self.on_bad_sample == "stop":
+            raise UserError(bad_rows_message(source.bad_rows))
         splits = make_splits(
             source,
             val_fraction=self.val_fraction,
@@ -135,6 +140,7 @@ class ImageData(LightningDataModule):
             class_counts=tuple(counts.tolist()),
             train_samples=len(self.splits["train"]),
             digest=digest,
+            mean_boxes=mean_boxes(source, self.splits["train"], size, crop),
         )
         return self.spec
 
@@ -145,6 +151,8 @@ class ImageData(LightningDataModule):
             raise UserError(unreadable_message(found.unreadable))
         bad = [sample.index for sample in found.unreadable]
         self.left_out = found.unreadable
+        if left_out := len(self.left_out) + len(self.source.bad_rows):
+            log.warning("data.on_bad_sample=skip: %d left out, named in record.json", left_out)
         self.splits = {name: indices[~np.isin(indices, bad)] for name, indices in splits.items()}
         if not len(self.splits["train"]):
             first = found.unreadable[0].path
@@ -159,16 +167,19 @@ class ImageData(LightningDataModule):
             )
         return dataclasses.replace(spec, digest=digest)
 
-    def _geometry(self) -> tuple[int, float]:
-        size, crop, weights = self.image_size, self.eval_crop, self.preprocessing
+    def _geometry(self) -> tuple[int, EvalCrop]:
+        size, weights = self.image_size, self.preprocessing
+        crop: EvalCrop
         if size == "auto":
             size = weights.image_size if weights else self.source.image_size
             log.info("data.image_size=auto: %d, from %s", size, "the weights" if weights else "the data set")
-        if crop == "auto":
+        if self.eval_crop == "auto":
             crop = 1.0 if self.source.square else weights.crop if weights else 0.875
+        else:
+            crop = self.eval_crop
         return size, crop
 
-    def _statistics(self, size: int, crop: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    def _statistics(self, size: int, crop: EvalCrop) -> tuple[tuple[float, ...], tuple[float, ...]]:
         choice, weights, channels = self.normalization, self.preprocessing, self.source.channels
         if choice == "auto":
             if weights is not None and len(weights.mean) == channels:
@@ -181,6 +192,11 @@ class ImageData(LightningDataModule):
         images = (self.augment.evaluate(self.source.read(int(i)), size, crop)["image"] for i in self.splits["train"])
         mean, std = channel_statistics(images)
         return mean, std if choice == "dataset" else (1.0,) * channels
+
+    def left_out_lines(self) -> list[str]:
+        """Return what was left out and why, a line each: wrong annotations, then unreadable samples."""
+        rows = [f"{row.place}: {row.reason}" for row in self.source.bad_rows]
+        return rows + [f"{bad.path} {bad.reason}" for bad in self.left_out]
 
     def name_of(self, index: int) -> str:
         """Return the file of a sample, relative to the data's root, or its number where it has none."""
@@ -298,7 +314,7 @@ class ImageData(LightningDataModule):
 class _Evaluate:
     """A sample as evaluation sees it. A class, so that spawned workers can have it."""
 
-    def __init__(self, augment: Augmentation, image_size: int, eval_crop: float) -> None:
+    def __init__(self, augment: Augmentation, image_size: int, eval_crop: EvalCrop) -> None:
         self.augment, self.image_size, self.eval_crop = augment, image_size, eval_crop
 
     def __call__(self, sample: Sample, epoch: int) -> Sample:
@@ -308,7 +324,7 @@ class _Evaluate:
 class _Augment(_Evaluate):
     """A sample as training sees it in an epoch."""
 
-    def __init__(self, augment: Augmentation, image_size: int, eval_crop: float, seed: int) -> None:
+    def __init__(self, augment: Augmentation, image_size: int, eval_crop: EvalCrop, seed: int) -> None:
         super().__init__(augment, image_size, eval_crop)
         self.seed = seed
 
@@ -327,15 +343,32 @@ def default_workers() -> int:
     return workers
 
 
-def unreadable_message(bad: Sequence[BadSample], shown: int = 20) -> str:
+def unreadable_message(bad: Sequence[BadSample]) -> str:
     """Return the message that lists unreadable samples and says how to go on without them."""
-    lines = [f"  {sample.path} {sample.reason}" for sample in bad[:shown]]
-    if len(bad) > shown:
-        lines.append(f"  and {len(bad) - shown} more")
     count = "1 sample cannot" if len(bad) == 1 else f"{len(bad)} samples cannot"
-    return "\n".join(
-        [f"{count} be read:", *lines, "Mend or remove them, or type data.on_bad_sample=skip to leave them out."]
-    )
+    return _bad_message(f"{count} be read", [f"{sample.path} {sample.reason}" for sample in bad])
+
+
+def bad_rows_message(bad: Sequence[BadRow]) -> str:
+    """Return the message that lists wrong annotations and says how to go on without them."""
+    count = "1 annotation is" if len(bad) == 1 else f"{len(bad)} annotations are"
+    return _bad_message(f"{count} wrong", [f"{row.place}: {row.reason}" for row in bad])
+
+
+def _bad_message(headline: str, each: Sequence[str], shown: int = 20) -> str:
+    more = [f"  and {len(each) - shown} more"] if len(each) > shown else []
+    lines = [f"  {line}" for line in each[:shown]]
+    advice = "Mend or remove them, or type data.on_bad_sample=skip to leave them out."
+    return "\n".join([f"{headline}:", *lines, *more, advice])
+
+
+def require_nothing_first(source: Source) -> None:
+    """Raise UserError where a source has boxes with labels, but no class for an object that is lost from view."""
+    if {"box", "label"} <= set(source.targets) and source.classes[:1] != ("nothing",):
+        raise UserError(
+            f"data.source: {type(source).__name__} provides box and label, so its first class must be `nothing`; its "
+            f"classes are {_listed(source.classes)}"
+        )
 
 
 def _quiet_worker(worker: int) -> None:

@@ -10,8 +10,11 @@ import numpy as np
 from src.data.sources.base import Sample
 
 
-def compose_arguments(sample: Sample) -> dict[str, Any]:
+def compose_arguments(sample: Sample, min_box_share: float) -> dict[str, Any]:
     """Return what albumentations' Compose must be told for samples with these targets.
+
+    An object of which a transform leaves less than `min_box_share` of its box within the image is lost, where the
+    sample has one object with a label; where it has many alone, only one of which nothing is left.
 
     Without the options a box that leaves the image, or that has no area to begin with, would raise; points that leave
     it would be dropped, and those that stay would lose their order.
@@ -23,6 +26,7 @@ def compose_arguments(sample: Sample) -> dict[str, Any]:
             "label_fields": ["numbers"],
             "clip": True,
             "filter_invalid_bboxes": True,
+            "min_visibility": min_box_share if {"box", "label"} <= sample.keys() else 0.0,
         }
     if "keypoints" in sample:
         arguments["keypoint_params"] = {"format": "xy", "remove_invisible": False}

@@ -39,7 +39,7 @@ def save_batch_picture(batch: dict[str, Any], classes: Sequence[str], path: Path
 
 
 def _tile(batch: dict[str, Any], classes: Sequence[str], i: int) -> Image.Image:
-    image = _shown(batch["image"][i].permute(1, 2, 0).numpy())
+    image = as_rgb(batch["image"][i].permute(1, 2, 0).numpy())
     scale = max(1, round(TILE / image.shape[0]))
     large = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
     large = _with_masks(np.asarray(large, np.uint8), batch, i)
@@ -52,8 +52,8 @@ def _tile(batch: dict[str, Any], classes: Sequence[str], i: int) -> Image.Image:
     return tile
 
 
-def _shown(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return an image (H, W, C) with three channels."""
+def as_rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return an image (H, W, C) with three channels: the first for all of them, or the first three."""
     channels = image.shape[-1]
     if channels < 3:
         return np.repeat(image[..., :1], 3, -1)

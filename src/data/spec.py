@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from src.data.crop import EvalCrop
 from src.errors import UserError
 
 
@@ -18,7 +19,7 @@ class DataSpec:
     classes: tuple[str, ...]
     channels: int
     image_size: int
-    eval_crop: float
+    eval_crop: EvalCrop
     mean: tuple[float, ...]
     std: tuple[float, ...]
     multilabel: bool
@@ -28,6 +29,8 @@ class DataSpec:
     train_samples: int
     digest: str
     """Over the content of every sample used."""
+    mean_boxes: tuple[tuple[float, float, float, float], ...] = ()
+    """The mean box of each class in train, as evaluation sees it; empty where the data have no boxes."""
 
     @property
     def num_classes(self) -> int:
@@ -43,11 +46,15 @@ class DataSpec:
         """Read a `data.json`. Raises UserError where it is missing or not one of ours."""
         try:
             values: dict[str, Any] = json.loads(path.read_text())
-            fixed: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-            return cls(**fixed)
+            return cls(**{key: _fixed(value) for key, value in values.items()})
         except FileNotFoundError as error:
             raise UserError(
                 f"{path} is missing: the run stopped before it had read its data; train it first"
             ) from error
         except (ValueError, TypeError) as error:
             raise UserError(f"{path} cannot be read ({error}): it was not written by this version") from error
+
+
+def _fixed(value: Any) -> Any:
+    """Return a JSON value with tuples in place of lists."""
+    return tuple(map(_fixed, value)) if isinstance(value, list) else value

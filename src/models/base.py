@@ -64,6 +64,8 @@ class ImageModule(LightningModule):
 
     requires: ClassVar[tuple[str, ...]] = ()
     compares: ClassVar[bool] = False
+    mixes: ClassVar[bool] = True
+    """Whether it can learn from batches after mixup or cutmix, with soft labels."""
     head: ClassVar[Literal["classes", "embedding"]] = "classes"
     """What the network's outputs are: those learned for other classes, or for none, are not kept from a source."""
     source_models: ClassVar[tuple[str, ...]] = ()

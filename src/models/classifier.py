@@ -16,6 +16,8 @@ from src.data.view import View
 from src.errors import UserError
 from src.metrics.classification import label_metrics
 from src.models.base import Batch, ImageModule, Reference, Row
+from src.models.evaluated import evaluated
+from src.networks.head import main_and_auxiliary
 
 if TYPE_CHECKING:
     from src.data.module import ImageData
@@ -52,11 +54,7 @@ class Classifier(ImageModule):
 
     def compute_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the loss and the logits (B, K)."""
-        outputs = self.scores(batch)
-        if isinstance(outputs, Tensor):
-            logits, auxiliary = outputs, []
-        else:
-            logits, auxiliary = outputs[0], [scores for scores in outputs[1:] if scores is not None]
+        logits, auxiliary = main_and_auxiliary(self.scores(batch))
         if self.test_time_flip and not self.training:
             logits = self._with_mirror_image(logits, batch["image"])
         loss = self.criterion(logits, batch["label"])
@@ -101,14 +99,8 @@ class Classifier(ImageModule):
         self, predicted: Mapping[str, Tensor], views: Sequence[View], reference: Reference | None
     ) -> list[Row]:
         """Return class, its probability and that of every class; several classes are joined by `|`."""
-        return [self._columns(row) for row in predicted["probabilities"].tolist()]
-
-    def _columns(self, probabilities: list[float]) -> Row:
-        best = max(range(len(probabilities)), key=probabilities.__getitem__)
-        each = dict(zip(self.spec.classes, probabilities, strict=True))
-        found = [name for name, p in each.items() if p > 0.5] if self.spec.multilabel else [self.spec.classes[best]]
-        columns: Row = {"class": "|".join(found), "probability": round(probabilities[best], 6)}
-        return columns | {f"p({name})": round(p, 6) for name, p in each.items()}
+        several = self.spec.multilabel
+        return [class_columns(self.spec.classes, row, several=several) for row in predicted["probabilities"].tolist()]
 
     def update_metrics(self, metrics: MetricCollection, outputs: Tensor, batch: Batch, loss: Tensor) -> None:
         """Feed logits and labels; a mixed batch counts as the label with the larger share."""
@@ -128,17 +120,18 @@ class Classifier(ImageModule):
         """Return the confusion matrix, the table of classes and the worst mistakes."""
         from src.report.classification import classification_sections
 
-        kept = {key: torch.cat([batch[key] for batch in self.outputs]).numpy() for key in self.outputs[0]}
-        dataset = data.dataset(split)
-        position = {int(index): place for place, index in enumerate(dataset.indices)}
-        return classification_sections(
-            self.spec.classes,
-            kept["probabilities"],
-            kept["label"],
-            images=lambda i: dataset.sample(position[int(kept["index"][i])])["image"],
-            paths=[data.name_of(int(index)) for index in kept["index"]],
-            split=split,
-        )
+        kept = evaluated(self.outputs, data, split)
+        probabilities, label = kept.values["probabilities"], kept.values["label"]
+        return classification_sections(self.spec.classes, probabilities, label, kept.image, kept.paths, split)
+
+
+def class_columns(classes: Sequence[str], probabilities: Sequence[float], *, several: bool = False) -> Row:
+    """Return `class`, its `probability` and that of each class; where there can be `several`, those above a half."""
+    best = max(range(len(probabilities)), key=probabilities.__getitem__)
+    each = dict(zip(classes, probabilities, strict=True))
+    found = [name for name, p in each.items() if p > 0.5] if several else [classes[best]]
+    columns: Row = {"class": "|".join(found), "probability": round(probabilities[best], 6)}
+    return columns | {f"p({name})": round(p, 6) for name, p in each.items()}
 
 
 def weights_of_classes(choice: Literal["balanced"] | Sequence[float] | None, spec: DataSpec) -> Tensor | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from torch import nn
+from collections.abc import Sequence
+
+from torch import Tensor, nn
 
 from src.errors import UserError
 
@@ -45,3 +47,15 @@ def _declared_by_timm(network: nn.Module) -> tuple[str, ...]:
     config = getattr(network, "pretrained_cfg", None)
     declared = config.get("classifier") if isinstance(config, dict) else None
     return (declared,) if isinstance(declared, str) else tuple(declared or ())
+
+
+def main_and_auxiliary(outputs: Tensor | Sequence[Tensor | None]) -> tuple[Tensor, list[Tensor]]:
+    """Divide what a network returned into the main logits (B, K) and those of intermediate classifiers, if any.
+
+    A network with such classifiers returns a sequence while it trains, the main logits first, as GoogLeNet does.
+    """
+    if isinstance(outputs, Tensor):
+        return outputs, []
+    main = outputs[0]
+    assert main is not None
+    return main, [scores for scores in outputs[1:] if scores is not None]

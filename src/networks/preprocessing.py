@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from src.networks.published import torchvision_weights
 from src.networks.weights_file import is_url, local_file
@@ -20,8 +20,8 @@ class Preprocessing:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     image_size: int
-    crop: float
-    """The share of the shorter side that the central crop takes: 224 of 256 px is 0.875."""
+    crop: float | Literal["whole"]
+    """The share of the shorter side that the central crop takes (224 of 256 px is 0.875), or the whole image."""
     interpolation: str | None
     """`bilinear` or `bicubic` as published; None where the weights do not say."""
 

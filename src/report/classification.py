@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from src.report.layout import Section, render
 from src.report.numbers import percent
 from src.report.pictures import Picture, gallery
-from src.report.scores import Bools, Ints, Probabilities, class_scores, confusion_matrix
+from src.report.scores import Bools, Floats, Ints, Probabilities, class_scores, confusion_matrix
 
 Images = Callable[[int], NDArray[np.uint8]]
 
@@ -52,7 +52,7 @@ def classification_sections(
         }
     else:
         sections = {
-            "Confusion matrix": _confusion(answers),
+            "Confusion matrix": confusion(classes, labels, answers.predicted),
             "Classes": _class_table(answers),
             "Worst mistakes": _gallery(
                 _mistakes(answers), "The predicted class, then the true one, with their probabilities."
@@ -99,9 +99,9 @@ class _Answers:
         return Picture(self.images(i), lines, self.paths[i])
 
 
-def _confusion(answers: _Answers) -> Markup:
-    classes = answers.classes
-    counts = confusion_matrix(answers.labels, answers.predicted, len(classes))
+def confusion(classes: Sequence[str], labels: Ints, predicted: Ints) -> Markup:
+    """Return the confusion matrix of true (N,) and predicted (N,) classes, and the pairs most often confused."""
+    counts = confusion_matrix(labels, predicted, len(classes))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     mistaken = counts * ~np.eye(len(classes), dtype=bool)
     return render(
@@ -110,7 +110,7 @@ def _confusion(answers: _Answers) -> Markup:
         counts=counts.tolist(),
         shares=shares.tolist(),
         right=int(np.trace(counts)),
-        total=len(answers.labels),
+        total=len(labels),
         pairs=_largest(mistaken, MAX_PAIRS),
         cells=[] if len(classes) <= MAX_TABLE else _largest(counts, MAX_CELLS),
         entries=int(np.count_nonzero(counts)),
@@ -131,14 +131,24 @@ def _class_table(answers: _Answers) -> Markup:
         "F1": scores.f1,
         "average precision": scores.average_precision,
     }
+    return class_table(answers.classes, columns, scores.support, THRESHOLD if answers.several else None)
+
+
+def class_table(
+    classes: Sequence[str], columns: Mapping[str, Floats], support: Ints, threshold: float | None = None
+) -> Markup:
+    """Return a table of figures per class (K,), their means, and how many samples there are.
+
+    `threshold` is said to be the probability from which on a class counts as predicted.
+    """
     means = {name: np.nan if np.isnan(values).all() else np.nanmean(values) for name, values in columns.items()}
     return render(
         "classes.html",
-        classes=answers.classes,
+        classes=classes,
         columns=columns,
         means=means,
-        support=scores.support.tolist(),
-        threshold=THRESHOLD if answers.several else None,
+        support=support.tolist(),
+        threshold=threshold,
     )
 
 

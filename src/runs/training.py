@@ -68,7 +68,7 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
                 f"data.root={data.root}: these are not the data that {run.path} was trained on (digest {spec.digest} "
                 f"instead of {known.digest}); start a new run for them"
             )
-        record.update(data_digest=spec.digest, left_out=[f"{bad.path} {bad.reason}" for bad in data.left_out])
+        record.update(data_digest=spec.digest, left_out=data.left_out_lines())
     with record.phase("build"):
         model = build_model(config, spec)
         data.wanted_targets = model.requires

@@ -17,7 +17,7 @@ from src.errors import UserError
 
 OFF = {
     "crop_scale": None, "crop_ratio": (0.75, 4 / 3), "horizontal_flip": 0.0, "vertical_flip": 0.0, "transforms": {},
-    "mixup": 0.0, "cutmix": 0.0,
+    "mixup": 0.0, "cutmix": 0.0, "lost_object": "refuse", "min_box_share": 0.3,
 }  # fmt: skip
 RAMP = torch.linspace(30, 200, 64)
 PICTURE = torch.stack([RAMP + 40 * torch.sin(RAMP[:, None] / s) for s in (9, 5, 7)]).clamp(0, 255).to(torch.uint8)

@@ -9,7 +9,7 @@ from src.data.sources.shapes import Shapes
 
 OFF = {
     "crop_scale": None, "crop_ratio": (0.75, 4 / 3), "horizontal_flip": 0.0, "vertical_flip": 0.0, "mixup": 0.0,
-    "cutmix": 0.0,
+    "cutmix": 0.0, "lost_object": "nothing", "min_box_share": 1e-6,
 }  # fmt: skip
 
 

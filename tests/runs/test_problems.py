@@ -17,6 +17,7 @@ from tests.training import killed, resume, train
 
 SIAMESE = ("model=siamese",)
 PROBLEMS: dict[str, tuple[str, ...]] = {
+    "localizer": ("model=localizer", "network=lenet", "callbacks=[default,ema]", "callbacks.ema.decay=0.9"),
     "transfer": ("model=transfer", "augment=none"),
     "transfer, augmented": ("model=transfer", "augment=light", "model.trainable={0: head, 1: classifier.1}"),
 }

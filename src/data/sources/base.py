@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,8 @@ Sample = dict[str, Any]
 """Fixed keys: `image` uint8 (H, W, C) RGB, `index` int, `path` str, and those of `Source.targets`:
 
 - `label` int, an index into `classes`; float32 (K,) of zeros and ones where the source is `multilabel`
-- `box` float32 (4,), xyxy relative to the image in [0, 1], undefined where the label is `nothing` (index 0)
+- `box` float32 (4,), xyxy relative to the image in [0, 1], undefined where the label is `nothing`: a source with `box`
+  and `label` has that class at index 0
 - `boxes` float32 (N, 4) xyxy in pixels, `labels` int64 (N,), `masks` uint8 (N, H, W)
 - `mask` int64 (H, W), a class per pixel, 255 = ignore
 - `keypoints` float32 (K, 2) relative to the image, `visible` bool (K,)
@@ -22,6 +24,14 @@ Sample = dict[str, Any]
 """
 
 Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """An annotation that is wrong: where it stands (`boxes.csv:7`), and a clause that says why."""
+
+    place: str
+    reason: str
 
 
 class Source(ABC):
@@ -38,6 +48,8 @@ class Source(ABC):
     multilabel: bool = False
     image_size: int = 224
     """The input size that suits this source, used where `data.image_size` and the weights say nothing."""
+    bad_rows: tuple[BadRow, ...] = ()
+    """Annotations that `setup` left out because they are wrong; whether that stops the run is `data.on_bad_sample`."""
     square: bool = False
     """Whether all images are square already, so that evaluation needs no central crop."""
 
@@ -81,3 +93,14 @@ class Source(ABC):
         if path is None:
             raise NotImplementedError(f"{type(self).__name__} has samples without a file: it needs its own fingerprint")
         return path.read_bytes()
+
+
+@runtime_checkable
+class WithBoxes(Protocol):
+    """A source that knows the one box of its samples before it decodes any."""
+
+    def boxes(self, indices: Indices) -> NDArray[np.float32]:
+        """Return (N, 4) `box` of samples, zeros where they show nothing."""
+
+    def sizes(self, indices: Indices) -> NDArray[np.int64]:
+        """Return (N, 2) the height and width of samples."""

@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 
 from src.data.decode import decode
 from src.data.sources.base import Indices, Sample, Source
-from src.data.sources.folder import missing_folder
 from src.data.sources.label_table import Columns, read_table
+from src.data.sources.table_rows import in_order, missing_table
 from src.errors import UserError
-
-_TABLES = frozenset({".csv", ".tsv", ".txt"})
 
 
 class Csv(Source):
@@ -59,7 +57,7 @@ class Csv(Source):
         try:
             table = read_table(self.file, self.root, self.columns)
         except FileNotFoundError:
-            raise UserError(self._missing_file()) from None
+            raise UserError(missing_table(self.root, "file", self.file)) from None
         self.classes = self._class_names(table.labels)
         numbers = {name: number for number, name in enumerate(self.classes)}
         self._images = table.images
@@ -101,19 +99,10 @@ class Csv(Source):
         """Return all labels of an image, for the digest of the data."""
         return np.packbits(self._labels[index]).tobytes()
 
-    def _missing_file(self) -> str:
-        try:
-            beside = sorted(path.name for path in self.root.iterdir() if path.suffix.lower() in _TABLES)
-        except OSError as error:
-            return missing_folder(self.root, error)
-        return f"data.source.file: no such file {self.file}; tables there: {', '.join(beside[:10]) or 'none'}"
-
     def _class_names(self, labels: Sequence[Sequence[str]]) -> tuple[str, ...]:
         if not isinstance(self.columns.label_column, str):
             return tuple(self.columns.label_column)
-        names = {name for row in labels for name in row}
-        numbers = all(name.isdecimal() for name in names)
-        return tuple(sorted(names, key=lambda name: (int(name) if numbers else 0, name)))
+        return in_order({name for row in labels for name in row})
 
     def _check_classes(self) -> None:
         column = self.columns.label_column

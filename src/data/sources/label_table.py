@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import difflib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
 
-from src.data.sources.folder import SPLIT_NAMES
+from src.data.sources.table_rows import read_rows, require_columns, split_of
 from src.errors import UserError
 
 _SHOWN = 20
-_DELIMITERS = ",;\t"
 _ZERO_OR_ONE = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
 
 
@@ -44,19 +40,20 @@ class LabelTable:
 
 
 def read_table(file: Path, root: Path, columns: Columns) -> LabelTable:
-    """Read a table whose fields are divided by comma, semicolon or tab, whichever its header has most of.
+    """Read a table of images and labels, a header above them.
 
     Raises FileNotFoundError, and UserError that lists every wrong row with its line: a missing file or label, an
     unknown split, a wrong number of fields.
     """
     wrong: list[str] = []
-    try:
-        with file.open(newline="", encoding="utf-8-sig") as content:
-            table = _read(content, file, root, columns, wrong)
-    except FileNotFoundError:
-        raise
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{file} is no readable table: {error}") from error
+    rows = read_rows(file, header=True)
+    require_columns(file, rows.header, columns.named())
+    table = LabelTable()
+    for line, row in rows.cells:
+        fault = rows.width_fault(row)
+        faults = [fault] if fault else _add(dict(zip(rows.header, row, strict=True)), table, root, columns)
+        if faults:
+            wrong.append(f"  {file}:{line}: {'; '.join(faults)}")
     if wrong:
         more = [f"  and {len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else []
         count = "1 row is" if len(wrong) == 1 else f"{len(wrong)} rows are"
@@ -64,42 +61,6 @@ def read_table(file: Path, root: Path, columns: Columns) -> LabelTable:
     if not table.images:
         raise UserError(f"{file}: no rows below the header")
     return table
-
-
-def _read(content: TextIO, file: Path, root: Path, columns: Columns, wrong: list[str]) -> LabelTable:
-    delimiter = max(_DELIMITERS, key=content.readline().count)
-    content.seek(0)
-    reader = csv.reader(content, delimiter=delimiter, strict=True)
-    header = [name.strip() for name in next(reader, [])]
-    _check_header(header, file, columns)
-    table = LabelTable()
-    for row in reader:
-        if not row:
-            continue
-        if len(row) == len(header):
-            cells = dict(zip(header, (cell.strip() for cell in row), strict=True))
-            faults = _add(cells, table, root, columns)
-        else:
-            faults = [f"{len(row)} fields where the header has {len(header)}"]
-        if faults:
-            wrong.append(f"  {file}:{reader.line_num}: {'; '.join(faults)}")
-    return table
-
-
-def _check_header(header: Sequence[str], file: Path, columns: Columns) -> None:
-    named = columns.named()
-    missing = [f"data.source.{key}={name}{_meant(name, header)}" for key, name in named if name not in header]
-    if missing:
-        raise UserError(f"{file}: no such column: {'; '.join(missing)}. Its columns: {', '.join(header) or 'none'}")
-    twice = sorted({name for _, name in named if header.count(name) > 1})
-    if twice:
-        raise UserError(f"{file}: the header has {', '.join(twice)} more than once")
-
-
-def _meant(name: str, known: Sequence[str]) -> str:
-    spelt = {other.lower(): other for other in known}
-    near = difflib.get_close_matches(name.lower(), spelt, n=1)
-    return f" (did you mean {spelt[near[0]]}?)" if near else ""
 
 
 def _add(cells: Mapping[str, str], table: LabelTable, root: Path, columns: Columns) -> list[str]:
@@ -112,7 +73,8 @@ def _add(cells: Mapping[str, str], table: LabelTable, root: Path, columns: Colum
         faults.append(f"no such image: {root / image}")
     table.images.append(image)
     table.labels.append(_labels(cells, columns, faults))
-    table.splits.append(_split(cells, columns, faults))
+    column = columns.split_column
+    table.splits.append("all" if column is None else split_of(cells[column], column, faults))
     return faults
 
 
@@ -130,13 +92,3 @@ def _labels(cells: Mapping[str, str], columns: Columns, faults: list[str]) -> li
 
 def _truth(cell: str) -> bool | None:
     return _ZERO_OR_ONE.get(cell.lower())
-
-
-def _split(cells: Mapping[str, str], columns: Columns, faults: list[str]) -> str:
-    if columns.split_column is None:
-        return "all"
-    cell = cells[columns.split_column]
-    split = SPLIT_NAMES.get(cell.lower(), "")
-    if not split:
-        faults.append(f"{cell!r} in the column {columns.split_column}, not train, val or test")
-    return split

@@ -53,6 +53,7 @@ class Shapes(Source):
         self.lengths = {"train": train, "val": val, "test": test}
         self.identities, self.max_objects, self.nothing, self.seed = identities, max_objects, nothing, seed
         self.coats = coats(seed, -(-identities // len(KINDS)))
+        self._boxes: dict[int, NDArray[np.float32]] = {}
 
     def setup(self) -> None:
         """There is nothing to list."""
@@ -87,9 +88,20 @@ class Shapes(Source):
         """Return a digest of the drawn pixels and of the targets."""
         digest = hashlib.blake2b(digest_size=16)
         sample = self.read(index)
+        self._boxes[index] = sample["box"]
         for key in ("image", *self.targets):
             digest.update(np.asarray(sample[key]).tobytes())
         return digest.digest()
+
+    def boxes(self, indices: Indices) -> NDArray[np.float32]:
+        """Return the box of each picture; of those that had their fingerprint taken it is remembered."""
+        known = (self._boxes.get(index) for index in indices.tolist())
+        boxes = [self.read(index)["box"] if box is None else box for index, box in zip(indices, known, strict=True)]
+        return np.array(boxes, np.float32).reshape(-1, 4)
+
+    def sizes(self, indices: Indices) -> NDArray[np.int64]:
+        """Return the height and width of each picture."""
+        return np.full((len(indices), 2), self.image_size)
 
     def _targets(self, scene: Scene, identities: NDArray[np.int64], owner: NDArray[np.int8]) -> Sample:
         size, labels = self.image_size, self._labels(identities)

@@ -1,0 +1,94 @@
+"""The rows of a table in a text file, with their line numbers, and what its columns are called."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from src.data.sources.folder import SPLIT_NAMES, missing_folder
+from src.errors import UserError
+
+_DELIMITERS = ",;\t"
+_TABLES = frozenset({".csv", ".tsv", ".txt"})
+
+
+@dataclass(frozen=True)
+class Rows:
+    """`cells` are stripped of space; `header` is empty where the table has none."""
+
+    header: Sequence[str]
+    cells: Sequence[tuple[int, Sequence[str]]]
+    """Line number, from 1, and cells of every row that is not empty."""
+
+    @property
+    def width(self) -> int:
+        """Return how many cells a row must have: those of the header, or of the first row."""
+        return len(self.header) if self.header else len(self.cells[0][1]) if self.cells else 0
+
+    def width_fault(self, row: Sequence[str]) -> str | None:
+        """Return what is wrong with the number of cells in a row."""
+        if len(row) == self.width:
+            return None
+        return f"{len(row)} fields where {'the header' if self.header else 'the first row'} has {self.width}"
+
+
+def read_rows(file: Path, *, header: bool) -> Rows:
+    """Read a table whose cells are divided by comma, semicolon or tab, whichever its first line has most of.
+
+    Raises FileNotFoundError, and UserError where it is no text or no table.
+    """
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as content:
+            delimiter = max(_DELIMITERS, key=content.readline().count)
+            content.seek(0)
+            reader = csv.reader(content, delimiter=delimiter, strict=True)
+            first = next(reader, []) if header else []
+            cells = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
+    except FileNotFoundError:
+        raise
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{file} is no readable table: {error}") from error
+    return Rows([name.strip() for name in first], cells)
+
+
+def require_columns(file: Path, header: Sequence[str], named: Iterable[tuple[str, str]]) -> None:
+    """Raise UserError where a column of `named`, pairs of (argument, column), is not there exactly once."""
+    named = list(named)
+    missing = [f"data.source.{key}={name}{_meant(name, header)}" for key, name in named if name not in header]
+    if missing:
+        raise UserError(f"{file}: no such column: {'; '.join(missing)}. Its columns: {', '.join(header) or 'none'}")
+    twice = sorted({name for _, name in named if list(header).count(name) > 1})
+    if twice:
+        raise UserError(f"{file}: the header has {', '.join(twice)} more than once")
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    spelt = {other.lower(): other for other in known}
+    near = difflib.get_close_matches(name.lower(), spelt, n=1)
+    return f" (did you mean {spelt[near[0]]}?)" if near else ""
+
+
+def split_of(cell: str, column: str | int, faults: list[str]) -> str:
+    """Return the split that a cell names; what is none becomes a fault."""
+    split = SPLIT_NAMES.get(cell.lower(), "")
+    if not split:
+        faults.append(f"{cell!r} in the column {column}, not train, val or test")
+    return split
+
+
+def in_order(names: Collection[str]) -> tuple[str, ...]:
+    """Return names sorted, whole numbers by their value."""
+    numbers = all(name.isdecimal() for name in names)
+    return tuple(sorted(names, key=lambda name: (int(name) if numbers else 0, name)))
+
+
+def missing_table(root: Path, key: str, file: str | Path) -> str:
+    """Return the message for a table that is not there, with the tables that are."""
+    try:
+        beside = sorted(path.name for path in root.iterdir() if path.suffix.lower() in _TABLES)
+    except OSError as error:
+        return missing_folder(root, error)
+    return f"data.source.{key}: no such file {file}; tables there: {', '.join(beside[:10]) or 'none'}"

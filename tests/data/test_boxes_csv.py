@@ -1,0 +1,221 @@
+"""Tables of boxes in every usual form are a data set; every wrong row is reported, with its file and line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from src.data.decode import Unreadable
+from src.data.inspection import inspect
+from src.data.sources.boxes_csv import BoxesCsv
+from src.errors import UserError
+
+OPTIONS = {
+    "folder": None, "files": "boxes.csv", "header": True, "image_column": "image", "label_column": "label",
+    "box_columns": ["x0", "y0", "x1", "y1"], "split_column": None, "image_path": "{image}", "box_format": "xyxy",
+    "box_units": "pixels", "classes": None, "objects": "largest", "tolerance": 1.0, "channels": 3,
+}  # fmt: skip
+HEADER = "image,label,x0,y0,x1,y1\n"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Pictures a.png to d.png, 200 wide and 100 high."""
+    for number, name in enumerate("abcd"):
+        Image.new("RGB", (200, 100), (number, 0, 0)).save(tmp_path / f"{name}.png")
+    return tmp_path
+
+
+def opened(root: Path, text: str, **arguments: object) -> BoxesCsv:
+    (root / "boxes.csv").write_text(text)
+    source = BoxesCsv(str(root), **OPTIONS | arguments)
+    source.prepare()
+    source.setup()
+    return source
+
+
+def test_a_row_per_image(root):
+    source = opened(root, HEADER + "a.png,dog,20,10,120,60\nb.png,cat,0,0,200,100\n")
+    assert source.classes == ("nothing", "cat", "dog")
+    sample = source.read(0)
+    assert (sample["label"], sample["path"]) == (2, str(root / "a.png"))
+    assert sample["image"].shape == (100, 200, 3)
+    np.testing.assert_allclose(sample["box"], [0.1, 0.1, 0.6, 0.6], atol=1e-7)  # by 200 and 100
+    assert sample["box"].dtype == sample["boxes"].dtype == np.float32
+    np.testing.assert_allclose(sample["boxes"], [[20, 10, 120, 60]])
+    assert sample["labels"].tolist() == [2]
+    assert source.labels().tolist() == [2, 1]
+    assert source.boxes(np.array([0, 1])).shape == (2, 4)
+    assert source.sizes(np.array([0, 1])).tolist() == [[100, 200]] * 2
+    assert source.splits()["all"].tolist() == [0, 1]
+    assert source.bad_rows == ()
+
+
+@pytest.mark.parametrize(
+    ("row", "options"),
+    [
+        ("20,10,120,60", {}),
+        ("20,10,100,50", {"box_format": "xywh"}),
+        ("0.1,0.1,0.6,0.6", {"box_units": "relative"}),
+        ("0.1,0.1,0.5,0.5", {"box_units": "relative", "box_format": "xywh"}),
+        ("10,60,20,120", {"box_columns": ["y0", "y1", "x0", "x1"]}),
+    ],
+)
+def test_every_format_of_a_box_is_the_same_box(root, row, options):
+    columns = ",".join(options.get("box_columns", OPTIONS["box_columns"]))
+    if "box_columns" in options:
+        options = {"box_columns": OPTIONS["box_columns"]}
+    source = opened(root, f"image,label,{columns}\na.png,dog,{row}\n", **options)
+    np.testing.assert_allclose(source.read(0)["box"], [0.1, 0.1, 0.6, 0.6], atol=1e-6)
+
+
+def test_tables_without_a_header_beside_a_folder_per_class(root):
+    (root / "set" / "images" / "cat").mkdir(parents=True)
+    (root / "set" / "images" / "dog").mkdir()
+    (root / "set" / "annotations").mkdir()
+    for name in ("cat", "dog"):
+        Image.new("RGB", (200, 100)).save(root / "set" / "images" / name / "1.png")
+        (root / "set" / "annotations" / f"{name}.csv").write_text(f"1.png,20,10,120,60,{name}\n")
+    options = {
+        "folder": "set", "files": "annotations/*.csv", "header": False, "image_column": 0, "label_column": 5,
+        "box_columns": [1, 2, 3, 4], "image_path": "images/{label}/{image}",
+    }  # fmt: skip
+    for place in (root, root / "set"):
+        source = BoxesCsv(str(place), **OPTIONS | options)
+        source.setup()
+        assert [source.read(i)["path"] for i in range(2)] == [
+            str(root / "set" / "images" / name / "1.png") for name in ("cat", "dog")
+        ]
+        assert source.classes == ("nothing", "cat", "dog")
+
+
+def test_of_several_objects_the_largest_or_only_single_ones(root):
+    text = HEADER + "a.png,dog,0,0,10,10\na.png,cat,0,0,50,50\nb.png,dog,0,0,10,10\n"
+    largest = opened(root, text)
+    assert [largest.read(i)["label"] for i in range(2)] == [1, 2]
+    assert largest.read(0)["boxes"].tolist() == [[0, 0, 50, 50], [0, 0, 10, 10]]
+    assert largest.read(0)["labels"].tolist() == [1, 2]
+    single = opened(root, text, objects="single")
+    assert [single.path(i).name for i in range(len(single))] == ["b.png"]
+
+
+def test_images_of_nothing(root):
+    source = opened(root, HEADER + "a.png,dog,0,0,10,10\nb.png,nothing,,,,\nc.png,,,,,\n")
+    assert source.labels().tolist() == [1, 0, 0]
+    assert not source.read(1)["box"].any()
+    assert source.read(2)["boxes"].shape == (0, 4)
+
+
+def test_splits_by_a_column(root):
+    text = "image,label,x0,y0,x1,y1,part\na.png,dog,0,0,9,9,train\nb.png,dog,0,0,9,9,valid\nc.png,dog,0,0,9,9,test\n"
+    splits = opened(root, text, split_column="part").splits()
+    assert {name: rows.tolist() for name, rows in splits.items()} == {"train": [0], "val": [1], "test": [2]}
+
+
+def test_the_order_of_classes_can_be_given(root):
+    source = opened(root, HEADER + "a.png,dog,0,0,9,9\nb.png,cat,0,0,9,9\n", classes=["dog", "cat", "cow"])
+    assert source.classes == ("nothing", "dog", "cat", "cow")
+    assert source.labels().tolist() == [1, 2]
+
+
+def test_every_wrong_row_is_reported_with_file_and_line_and_left_out(root):
+    (root / "text.png").write_text("no image")
+    text = HEADER + (
+        "a.png,dog,0,0,10,10\n"  # line 2
+        "none.png,dog,0,0,10,10\n"
+        "b.png,dog,10,10,10,20\n"
+        "b.png,dog,20,10,10,20\n"
+        "b.png,dog,300,0,400,50\n"
+        "b.png,dog,150,0,250,50\n"
+        "c.png,cow,0,0,10,10\n"
+        "c.png,dog,0,zero,10,ten\n"
+        "d.png,dog,0,0,10\n"
+        "text.png,dog,0,0,10,10\n"
+        "d.png,dog,0,0,nan,10\n"
+        ",dog,0,0,10,10\n"
+    )
+    source = opened(root, text, classes=["dog"])
+    found = {int(row.place.rpartition(":")[2]): row.reason for row in source.bad_rows}
+    assert all(row.place.startswith(f"{root / 'boxes.csv'}:") for row in source.bad_rows)
+    expected = {
+        3: "no such image: ",
+        4: "has no area",
+        5: "has no area",
+        6: "lies outside the image of 200 x 100 pixels",
+        7: "lies outside the image of 200 x 100 pixels",
+        8: "no such class: cow; data.source.classes has dog",
+        9: "'zero' in the column y0, not a number; 'ten' in the column y1, not a number",
+        10: "5 fields where the header has 6",
+        11: "text.png is not an image",
+        12: "is not finite",
+        13: "no file in the column image",
+    }
+    assert found.keys() == expected.keys()
+    for line, reason in expected.items():
+        assert reason in found[line], (line, found[line])
+    assert [source.path(i).name for i in range(len(source))] == ["a.png"]
+
+
+def test_an_image_all_of_whose_rows_are_wrong_does_not_become_nothing(root):
+    source = opened(root, HEADER + "a.png,dog,0,0,10,10\nb.png,dog,5,5,5,9\nc.png,dog,5,5,5,9\nc.png,dog,0,0,9,9\n")
+    assert [source.path(i).name for i in range(len(source))] == ["a.png", "c.png"]
+    assert source.labels().tolist() == [1, 1]
+
+
+def test_a_box_that_rounding_let_stand_out_is_clipped(root):
+    source = opened(root, HEADER + "a.png,dog,-1,-0.5,201,101\n")
+    assert source.read(0)["box"].tolist() == [0, 0, 1, 1]
+    with pytest.raises(UserError, match="lies outside the image"):
+        opened(root, HEADER + "a.png,dog,-1,-0.5,201,101\n", tolerance=0.0)
+
+
+def test_sizes_are_those_of_the_picture_as_it_is_shown(root):
+    """A photograph that EXIF turns by 90 degrees is 100 wide and 200 high."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (200, 100)).save(root / "turned.jpg", exif=exif)
+    source = opened(root, HEADER + "turned.jpg,dog,0,0,100,200\n")
+    assert source.read(0)["image"].shape[:2] == (200, 100)
+    assert source.read(0)["box"].tolist() == [0, 0, 1, 1]
+
+
+def test_an_image_that_changes_its_size_is_told(root):
+    source = opened(root, HEADER + "a.png,dog,0,0,100,100\n")
+    Image.new("RGB", (50, 50)).save(root / "a.png")
+    with pytest.raises(Unreadable, match="is 50 x 50 pixels large, but annotated as 200 x 100"):
+        source.read(0)
+
+
+def test_the_digest_changes_with_a_box_and_with_no_line_break(root, tmp_path):
+    def digest(text):
+        source = opened(root, HEADER + text)
+        return inspect(source, np.arange(len(source)), tmp_path / "cache").digest
+
+    first = digest("a.png,dog,0,0,10,10\n")
+    assert digest("a.png,dog,0,0,10,10\n\n") == first
+    assert digest("a.png,dog,0,0,10,11\n") != first
+    assert digest("a.png,dog,0,0,10,10\na.png,dog,0,0,5,5\n") != first
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"files": "none/*.csv"}, r"data\.source\.files: no such file none/\*\.csv; tables there: boxes\.csv"),
+        ({"label_column": "lable"}, r"label_column=lable \(did you mean label\?\)"),
+        ({"image_column": 9}, r"data\.source\.image_column=9; it has 6"),
+        ({"header": False}, r"header=false: columns are numbers from 0, but data\.source\.image_column=image"),
+        ({"image_path": "images/{name}"}, r"expected a path with \{image\}"),
+        ({"classes": ["nothing", "dog"]}, "nothing is class 0 by itself"),
+    ],
+)
+def test_what_is_no_data_set_is_told_so(root, arguments, message):
+    with pytest.raises(UserError, match=message):
+        opened(root, HEADER + "a.png,dog,0,0,10,10\n", **arguments)
+
+
+def test_no_object_at_all_is_told_with_the_reasons(root):
+    with pytest.raises(UserError, match=r"no image with an object in a box is left\n.*boxes\.csv:2: .*has no area"):
+        opened(root, HEADER + "a.png,dog,5,5,5,5\n")
