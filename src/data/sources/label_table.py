@@ -58,12 +58,17 @@ def read_table(file: Path, root: Path, columns: Columns) -> LabelTable:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{file} is no readable table: {error}") from error
     if wrong:
-        more = [f"  and {len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else []
-        count = "1 row is" if len(wrong) == 1 else f"{len(wrong)} rows are"
-        raise UserError("\n".join([f"{file}: {count} wrong:", *wrong[:_SHOWN], *more]))
+        raise wrong_rows(file, wrong)
     if not table.images:
         raise UserError(f"{file}: no rows below the header")
     return table
+
+
+def wrong_rows(file: Path, wrong: Sequence[str]) -> UserError:
+    """Return the message that lists the wrong rows of a table, a line for each."""
+    more = [f"  and {len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else []
+    count = "1 row is" if len(wrong) == 1 else f"{len(wrong)} rows are"
+    return UserError("\n".join([f"{file}: {count} wrong:", *wrong[:_SHOWN], *more]))
 
 
 def _read(content: TextIO, file: Path, root: Path, columns: Columns, wrong: list[str]) -> LabelTable:

@@ -70,7 +70,11 @@ class Shapes(Source):
 
     def labels(self) -> NDArray[np.int64]:
         """Return the class of each picture, without drawing."""
-        return self._labels(np.concatenate([self._individuals(name, np.arange(n)) for name, n in self.lengths.items()]))
+        return self._labels(self.identities())
+
+    def identities(self) -> NDArray[np.int64]:
+        """Return who is the (largest) object of each picture, -1 for nobody, without drawing."""
+        return np.concatenate([self._individuals(name, np.arange(n)) for name, n in self.lengths.items()])
 
     def read(self, index: int) -> Sample:
         """Draw picture `index` and what is known of it."""
