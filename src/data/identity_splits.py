@@ -26,6 +26,7 @@ def make_identity_splits(
     folds: int,
     fold: int | None,
     limit: int | None,
+    train_per_class: int | None = None,
     seed: int = SPLIT_SEED,
 ) -> dict[str, Indices]:
     """Return sorted `train`, `val` and `test` without a common identity; samples of nobody (-1) are left out.
@@ -39,7 +40,7 @@ def make_identity_splits(
     - Where published sets share people, as those of `shapes` do, a split has the images of its own published set, of
       the people who belong to it.
     - `limit` keeps people in a drawn order while there are at most so many images; each gives at most half of `limit`,
-      so that there are two.
+      so that there are two. Of each of train's people there are at most `train_per_class` images.
 
     Raises UserError where `fold` is none of the folds.
     """
@@ -71,6 +72,8 @@ def make_identity_splits(
         validated = own if len(own) else _drawn(rest, val_fraction, seed, "val")
     people = {"train": np.setdiff1d(rest, validated), "val": validated, "test": tested}
     members = {name: pools[name][np.isin(identities[pools[name]], chosen)] for name, chosen in people.items()}
+    if train_per_class is not None:
+        members["train"] = _few(members["train"], identities, train_per_class, seed)
     return {name: _limited(indices, identities, limit, seed, name) for name, indices in members.items()}
 
 
@@ -103,6 +106,14 @@ def _drawn(people: People, fraction: float, seed: int, name: str) -> People:
     """Return `fraction` of the people, at least two of them where any are asked for, sorted."""
     count = max(FEWEST, round(fraction * len(people))) if fraction else 0
     return np.sort(generator(seed, name, "identities").permutation(people)[:count])
+
+
+def _few(indices: Indices, identities: NDArray[np.int64], count: int, seed: int) -> Indices:
+    """Return at most `count` images of each person."""
+    shuffled = generator(seed, "train_per_class", "identities").permutation(indices)
+    order = np.argsort(identities[shuffled], kind="stable")
+    starts = np.unique(identities[shuffled][order], return_index=True)[1]
+    return np.sort(np.concatenate([part[:count] for part in np.split(shuffled[order], starts[1:])]))
 
 
 def _limited(indices: Indices, identities: NDArray[np.int64], limit: int | None, seed: int, name: str) -> Indices:

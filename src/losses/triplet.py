@@ -27,9 +27,7 @@ class Mined(NamedTuple):
     active: Tensor
 
 
-def triplet_loss(
-    embeddings: Tensor, identities: Tensor, *, margin: float, distance: Distance, mining: Mining
-) -> Mined:
+def triplet_loss(embeddings: Tensor, identities: Tensor, *, margin: float, distance: Distance, mining: Mining) -> Mined:
     """Return the loss of a batch of embeddings (B, D) with identities (B,).
 
     - `all`: every triplet of the batch; the mean over the active ones, those with a loss above zero (Hermans et al.
@@ -110,9 +108,7 @@ def _counted(rows: Tensor, same: Tensor, different: Tensor, margin: float, *, se
     return Mined(_share(total, active), _share(active, _triplets(same, different)))
 
 
-def _counts(
-    rows: Tensor, same: Tensor, different: Tensor, margin: float, *, semi_hard: bool
-) -> tuple[Tensor, Tensor]:
+def _counts(rows: Tensor, same: Tensor, different: Tensor, margin: float, *, semi_hard: bool) -> tuple[Tensor, Tensor]:
     """Return of how many chosen triplets each pair (A, B) is the positive, and of how many the negative.
 
     Both counts compare the same floats, d(a, n) < d(a, p) + margin, so they agree to the last triplet.
