@@ -43,7 +43,7 @@ def make_splits(
     Raises UserError where a class has too few images, or `fold` is none of the folds.
     """
     labels = source.labels()
-    rest, val, test = _published(source)
+    rest, val, test = published_splits(source)
     if fold is not None:
         if not 0 <= fold < folds:
             raise UserError(f"data.fold={fold}: data.folds={folds} has the folds 0 to {folds - 1}")
@@ -58,12 +58,12 @@ def make_splits(
         val = _draw(rest, labels, val_fraction, seed, "val", source.classes)
         rest = np.setdiff1d(rest, val)
     if train_per_class is not None:
-        rest = _few(rest, labels, train_per_class, seed, source.classes)
+        rest = few(rest, labels, train_per_class, seed, source.classes)
     splits = {"train": rest, "val": val, "test": test}
     return {name: np.sort(_limited(indices, labels, limit, seed, name)) for name, indices in splits.items()}
 
 
-def _published(source: Source) -> tuple[Indices, Indices, Indices]:
+def published_splits(source: Source) -> tuple[Indices, Indices, Indices]:
     """Return train, val and test as published, empty where not; a val set without a test set is the test set."""
     splits, none = source.splits(), np.empty(0, np.int64)
     train = splits.get("train", splits.get("all", none))
@@ -117,7 +117,7 @@ def _limited(indices: Indices, labels: NDArray[np.int64], limit: int | None, see
     return _pick(indices, labels, taken, seed, f"limit {name}")
 
 
-def _few(indices: Indices, labels: NDArray[np.int64], count: int, seed: int, classes: Sequence[str]) -> Indices:
+def few(indices: Indices, labels: NDArray[np.int64], count: int, seed: int, classes: Sequence[str]) -> Indices:
     """Return `count` samples of each class."""
     kinds, counts = np.unique(labels[indices], return_counts=True)
     for kind, there in zip(kinds, counts, strict=True):

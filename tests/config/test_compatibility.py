@@ -32,7 +32,7 @@ def boxer(tmp_path, monkeypatch, own_folder):
 def test_model_that_needs_what_the_data_lack_is_refused(boxer):
     overrides = ["model=boxer", "allowed_packages=[boxers]", "callbacks=none", "data=imagenette"]
     (found,) = problems_of(*overrides, folders=(CONF, boxer))
-    assert found.what == "model=boxer needs box; data=imagenette provides label"
+    assert found.what == "model=boxer needs box; data=imagenette provides label, identity"
     assert found.suggestion.startswith("data with box: ")
     assert "shapes" in found.suggestion
     assert lines_of(problems_of(*overrides[:3], "data=shapes", folders=(CONF, boxer))) == []

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from src.data.sources.table_rows import read_rows, require_columns, split_of
+from src.data.sources.table_rows import read_rows, require_columns, split_of, wrong_rows
 from src.errors import UserError
 
-_SHOWN = 20
 _ZERO_OR_ONE = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
 
 
@@ -55,9 +54,7 @@ def read_table(file: Path, root: Path, columns: Columns) -> LabelTable:
         if faults:
             wrong.append(f"  {file}:{line}: {'; '.join(faults)}")
     if wrong:
-        more = [f"  and {len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else []
-        count = "1 row is" if len(wrong) == 1 else f"{len(wrong)} rows are"
-        raise UserError("\n".join([f"{file}: {count} wrong:", *wrong[:_SHOWN], *more]))
+        raise wrong_rows(file, wrong)
     if not table.images:
         raise UserError(f"{file}: no rows below the header")
     return table

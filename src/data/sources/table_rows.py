@@ -12,6 +12,7 @@ from src.data.sources.folder import SPLIT_NAMES, missing_folder
 from src.errors import UserError
 
 _DELIMITERS = ",;\t"
+_SHOWN = 20
 _TABLES = frozenset({".csv", ".tsv", ".txt"})
 
 
@@ -92,3 +93,10 @@ def missing_table(root: Path, key: str, file: str | Path) -> str:
     except OSError as error:
         return missing_folder(root, error)
     return f"data.source.{key}: no such file {file}; tables there: {', '.join(beside[:10]) or 'none'}"
+
+
+def wrong_rows(file: Path, wrong: Sequence[str]) -> UserError:
+    """Return the message that lists the wrong rows of a table, a line for each."""
+    more = [f"  and {len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else []
+    count = "1 row is" if len(wrong) == 1 else f"{len(wrong)} rows are"
+    return UserError("\n".join([f"{file}: {count} wrong:", *wrong[:_SHOWN], *more]))
