@@ -17,6 +17,8 @@ NOTHING = 0
 """The class index of an image without an object."""
 
 _EPSILON = 1e-7
+_LEAST = 1e-3
+"""Of an image's side: an area of zero would have no gradient."""
 
 Cost = Callable[[Tensor, Tensor], Tensor]
 """Predicted and true boxes (N, 4) as (x, y, h, w) to costs (N,)."""
@@ -96,10 +98,13 @@ def xyhw_to_xyxy(boxes: Tensor) -> Tensor:
 
 
 def _corners(boxes: Tensor, true_boxes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return lower and upper corners (N, 2) of both; a negative height or width becomes zero."""
-    (x, y, h, w), (tx, ty, th, tw) = boxes.unbind(-1), true_boxes.unbind(-1)
-    low, true_low = torch.stack([x, y], -1), torch.stack([tx, ty], -1)
-    sides, true_sides = torch.stack([w, h], -1).clamp(min=0), torch.stack([tw, th], -1).clamp(min=0)
+    """Return lower and upper corners (N, 2) of both.
+
+    A predicted side below `_LEAST` counts as that, with the gradient of one that is there: it can grow again.
+    """
+    low, sides = boxes[:, :2], boxes[:, 2:].flip(-1)  # (x, y) and (w, h)
+    sides = sides + (sides.clamp(min=_LEAST) - sides).detach()
+    true_low, true_sides = true_boxes[:, :2], true_boxes[:, 2:].flip(-1).clamp(min=0)
     return low, low + sides, true_low, true_low + true_sides
 
 
