@@ -82,3 +82,19 @@ def test_values_that_an_experiment_adds_to_a_typed_choice_are_noted(own_folder):
     found = assess("train", ["experiment=e", "optimizer=rmsprop", "optimizer.momentum=0.5"], Groups((CONF, folder)))
     assert notes(found.accepted()) == ["experiment=e sets, also for optimizer=rmsprop: optimizer.lr=0.2"]
     assert notes(assess("train", ["experiment=e"], Groups((CONF, folder))).accepted()) == []
+
+
+def test_mixed_up_batches_are_refused_where_a_model_has_targets_without_a_mixture():
+    (found,) = problems_of("model=localizer", "augment.cutmix=1.0")
+    assert found.what == "model=localizer cannot learn from images that are mixed up"
+    assert (found.key, found.suggestion) == ("augment.cutmix=1.0", "type augment.cutmix=0")
+    (found,) = problems_of("model=localizer", "augment=strong")
+    assert "augment/strong.yaml" in found.where
+    assert lines_of(problems_of("model=resnet", "augment=strong")) == []
+
+
+def test_a_localizer_without_boxes_is_told_which_data_have_them():
+    (found,) = problems_of("model=localizer", "data=imagenette")
+    assert found.what == "model=localizer needs label, box; data=imagenette provides label"
+    names = set(found.suggestion.partition(": ")[2].replace(" or ", ", ").split(", "))
+    assert {"shapes", "caltech", "boxes_csv", "voc", "coco"} <= names

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from src.data.augmentation import Augmentation
 from src.data.decode import Unreadable
 from src.data.inspection import inspect
+from src.data.module import ImageData
 from src.data.sources.boxes_csv import BoxesCsv
+from src.data.spec import DataSpec
 from src.errors import UserError
 
 OPTIONS = {
     "folder": None, "files": "boxes.csv", "header": True, "image_column": "image", "label_column": "label",
     "box_columns": ["x0", "y0", "x1", "y1"], "split_column": None, "image_path": "{image}", "box_format": "xyxy",
     "box_units": "pixels", "classes": None, "objects": "largest", "tolerance": 1.0, "channels": 3,
+}  # fmt: skip
+PLAIN = {
+    "crop_scale": None, "crop_ratio": (0.75, 4 / 3), "horizontal_flip": 0.0, "vertical_flip": 0.0, "transforms": {},
+    "mixup": 0.0, "cutmix": 0.0, "lost_object": "refuse", "min_box_share": 0.3,
 }  # fmt: skip
 HEADER = "image,label,x0,y0,x1,y1\n"
 
@@ -219,3 +227,35 @@ def test_what_is_no_data_set_is_told_so(root, arguments, message):
 def test_no_object_at_all_is_told_with_the_reasons(root):
     with pytest.raises(UserError, match=r"no image with an object in a box is left\n.*boxes\.csv:2: .*has no area"):
         opened(root, HEADER + "a.png,dog,5,5,5,5\n")
+
+
+def test_wrong_rows_stop_the_run_or_are_left_out_and_named(root, tmp_path, caplog):
+    text = HEADER + "".join(f"{name}.png,dog,0,0,10,10\n" for name in "abc") + "d.png,dog,5,5,5,5\nd.png,cat,9,9,1,1\n"
+
+    def data(on_bad_sample):
+        (root / "boxes.csv").write_text(text)
+        return ImageData(
+            source=BoxesCsv(str(root), **OPTIONS), root=str(root), image_size=32, batch_size=1, num_workers=0,
+            val_fraction=0.0, test_fraction=0.4, folds=5, fold=None, normalize="none", eval_crop="whole",
+            on_bad_sample=on_bad_sample, limit=None, train_per_class=None, cache_dir=str(tmp_path / "cache"),
+            augment=Augmentation(**PLAIN), seed=0,
+        )  # fmt: skip
+
+    with pytest.raises(UserError) as stopped:
+        data("stop").open()
+    lines = str(stopped.value).splitlines()
+    assert lines[0] == "2 annotations are wrong:"
+    assert lines[1].strip() == f"{root / 'boxes.csv'}:5: the box (5, 5) to (5, 5) has no area"
+    assert lines[2].strip().startswith(f"{root / 'boxes.csv'}:6: ")
+    assert lines[3].endswith("type data.on_bad_sample=skip to leave them out.")
+    skipping = data("skip")
+    spec = skipping.open()
+    assert [line.rpartition(": ")[0] for line in skipping.left_out_lines()] == [
+        f"{root / 'boxes.csv'}:{n}" for n in (5, 6)
+    ]
+    assert "2 left out" in caplog.text
+    assert spec.classes == ("nothing", "dog")  # the cat had no sound box
+    assert spec.mean_boxes[1] == pytest.approx((0.0, 0.0, 0.05, 0.1))  # 10 of 200 and of 100 pixels
+    write = tmp_path / "data.json"
+    write.write_text(json.dumps(spec.as_json()))
+    assert DataSpec.load(write) == spec

@@ -91,6 +91,7 @@ class BoxedImages(Source):
         self.classes = (NOTHING, *self.class_names(pictures))
         kept = [picture for picture in pictures if self._is_kept(picture, bad)]
         self.bad_rows = tuple(bad)
+        self.classes = (NOTHING, *self.class_names(kept))  # without those that only wrong annotations name
         if not any(picture.objects for picture in kept):
             lines = [f"  {row.place}: {row.reason}" for row in bad[:20]]
             raise UserError("\n".join([f"data.root={self.root}: no image with an object in a box is left", *lines]))
