@@ -30,7 +30,7 @@ class Section:
 
 
 SECTIONS = {
-    "data": Section(supplied=("augment", "seed", "preprocessing")),
+    "data": Section(supplied=("augment", "seed", "preprocessing", "by_identity", "batches")),
     "augment": Section(entries=("transforms",), narrower="AugmentArguments"),
     "model": Section(supplied=("network", "spec", "optimizer", "scheduler", "seed")),
     "network": Section(supplied=("num_classes", "in_channels", "image_size")),

@@ -19,11 +19,21 @@ from src import seeds
 from src.data.augmentation import Augmentation
 from src.data.crop import EvalCrop
 from src.data.dataset import BatchDataset, KeptDataset, Transform
+from src.data.identity_splits import make_identity_splits, require_identities
 from src.data.inspection import BadSample, inspect
 from src.data.mean_boxes import mean_boxes
 from src.data.mix import mix
 from src.data.normalize import channel_statistics, fixed_statistics, normalize
-from src.data.sampler import Batch, EvalBatches, TrainBatches
+from src.data.sampler import (
+    Batch,
+    EvalBatches,
+    Identities,
+    IdentityBatches,
+    TrainBatches,
+    TrainingBatches,
+    TripletBatches,
+    Triplets,
+)
 from src.data.sources.base import BadRow, Indices, Sample, Source
 from src.data.spec import DataSpec
 from src.data.splits import make_splits
@@ -76,6 +86,8 @@ class ImageData(LightningDataModule):
         augment: Augmentation,
         seed: int,
         preprocessing: Preprocessing | None = None,
+        by_identity: bool = False,
+        batches: Identities | Triplets | None = None,
     ) -> None:
         super().__init__()
         self.source, self.root = source, Path(root)
@@ -87,6 +99,8 @@ class ImageData(LightningDataModule):
         self.augment, self.seed, self.preprocessing = augment, seed, preprocessing
         self.num_workers = default_workers() if num_workers == "auto" else num_workers
         self.image_size, self.eval_crop = image_size, eval_crop
+        self.by_identity, self.batches = by_identity, batches
+        self._check_batches()
         self.splits: dict[str, Indices] = {}
         self.left_out: tuple[BadSample, ...] = ()
         self.spec: DataSpec | None = None
@@ -111,7 +125,8 @@ class ImageData(LightningDataModule):
         require_nothing_first(source)
         if source.bad_rows and self.on_bad_sample == "stop":
             raise UserError(bad_rows_message(source.bad_rows))
-        splits = make_splits(
+        make = make_identity_splits if self.by_identity else make_splits
+        splits = make(
             source,
             val_fraction=self.val_fraction,
             test_fraction=self.test_fraction,
@@ -120,7 +135,11 @@ class ImageData(LightningDataModule):
             limit=self.limit,
             train_per_class=self.train_per_class,
         )
+        if self.by_identity and trained_on is None:
+            require_identities(source, splits, self.val_fraction)
         digest = self._inspect(splits)
+        if self.by_identity and trained_on is None and self.left_out:
+            require_identities(source, self.splits, self.val_fraction)
         if trained_on is not None:
             self.spec = self._as_trained_on(trained_on, digest)
             return self.spec
@@ -154,13 +173,14 @@ class ImageData(LightningDataModule):
         if left_out := len(self.left_out) + len(self.source.bad_rows):
             log.warning("data.on_bad_sample=skip: %d left out, named in record.json", left_out)
         self.splits = {name: indices[~np.isin(indices, bad)] for name, indices in splits.items()}
-        if not len(self.splits["train"]):
+        if not len(self.splits["train"]) and found.unreadable:
             first = found.unreadable[0].path
             raise UserError(f"data.root={self.root}: no readable training image is left; the first bad file is {first}")
         return found.digest
 
     def _as_trained_on(self, spec: DataSpec, digest: str) -> DataSpec:
-        if spec.classes != tuple(self.source.classes) or spec.channels != self.source.channels:
+        other_classes = not self.by_identity and spec.classes != tuple(self.source.classes)
+        if other_classes or spec.channels != self.source.channels:
             raise UserError(
                 f"the run was trained on {spec.channels} channels and the classes {_listed(spec.classes)}; these data "
                 f"have {self.source.channels} and {_listed(self.source.classes)}"
@@ -221,10 +241,67 @@ class ImageData(LightningDataModule):
     def train_dataloader(self) -> DataLoader[dict[str, Any]]:
         """Return augmented batches from where the run stands, an equal part for each process."""
         dataset = self._kept_or("train") or self.dataset("train", augmented=True)
-        rank, world = self._process()
-        batches = TrainBatches(len(dataset), self.batch_size, self.seed, rank=rank, num_replicas=world)
+        batches = self._training_batches()
         batches.seek(*self._position)
         return self._loader(dataset, batches)
+
+    def _training_batches(self) -> TrainingBatches:
+        train = self.splits["train"]
+        rank, world = self._process()
+        if isinstance(self.batches, Triplets):
+            return TripletBatches(self._triplets(), self.batch_size, self.seed, rank=rank, num_replicas=world)
+        if self.batches is None:
+            return TrainBatches(len(train), self.batch_size, self.seed, rank=rank, num_replicas=world)
+        found = IdentityBatches(
+            self.source.identities()[train],
+            self.batch_size,
+            self.batches.images_per_identity,
+            self.seed,
+            rank=rank,
+            num_replicas=world,
+        )
+        if found.alone:
+            log.info("Identities with a single image, left out of training: %d", found.alone)
+        if found.whole < world:
+            raise UserError(f"{found.whole} training identities cannot be divided among {world} processes")
+        return found
+
+    def _check_batches(self) -> None:
+        """Raise UserError where batches cannot be made up as the model needs them."""
+        if self.batches is None:
+            return
+        if self.augment.mixup or self.augment.cutmix:
+            raise UserError("augment.mixup and augment.cutmix mix labels; what learns from identities cannot use them")
+        if isinstance(self.batches, Triplets):
+            if self.batch_size % 3:
+                raise UserError(
+                    f"data.batch_size={self.batch_size}: curated triplets are three images each; type "
+                    f"data.batch_size={max(3, self.batch_size // 3 * 3)}"
+                )
+            return
+        images = self.batches.images_per_identity
+        if self.batch_size % images or self.batch_size < 2 * images:
+            raise UserError(
+                f"data.batch_size={self.batch_size} with model.images_per_identity={images}: a batch is at least two "
+                f"identities with {images} images each; type data.batch_size="
+                f"{max(2, self.batch_size // images) * images}"
+            )
+
+    def _triplets(self) -> Indices:
+        """Return the curated triplets (T, 3) within train, as positions. Raises UserError where there are none."""
+        triplets = self.source.triplets()
+        if triplets is None:
+            raise UserError(
+                "model.mining=curated needs data.source.triplets, a csv of anchor,positive,negative; without one type "
+                "model.mining=hard"
+            )
+        train = self.splits["train"]
+        within = triplets[np.isin(triplets, train).all(axis=1)]
+        if len(within) < len(triplets):
+            log.info("Triplets not all of training identities, left out: %d of %d", len(triplets) - len(within), len(triplets))  # fmt: skip # noqa: E501
+        if not len(within):
+            raise UserError("data.source.triplets: none of the triplets has its three images among those for training")
+        return np.searchsorted(train, within)
 
     def eval_dataloader(self, split: str) -> DataLoader[dict[str, Any]]:
         """Return a split in order, every sample once over all processes."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,25 +22,39 @@ class Batch:
     positions: NDArray[np.int64]
 
 
-class TrainBatches(Sampler[Batch]):
-    """Batches of one process out of a permutation of the training set that every process computes alike.
+@dataclass(frozen=True)
+class Identities:
+    """Training batches of identities with so many images each."""
 
-    A global batch of `batch_size * num_replicas` consecutive samples is cut into one part per process, so that N
-    processes with a batch of B see together what one process with N * B sees. The last, incomplete global batch of an
-    epoch is left out (another permutation leaves out others), unless it would be the only one.
+    images_per_identity: int
+
+
+@dataclass(frozen=True)
+class Triplets:
+    """Training batches of given triplets: anchor, positive, negative, anchor, ..."""
+
+
+class TrainingBatches(Sampler[Batch]):
+    """What all training batches share: a process's part of global batches that every process computes alike.
+
+    A global batch is cut into one part per process, so that N processes with a batch of B see together, and in the same
+    order, what one process with N * B sees.
 
     `__iter__` is not a generator: Lightning asks for the iterator before it sets the epoch of a fresh run, and a
     resumed run must start at the epoch and batch of its checkpoint (`seek`).
     """
 
-    def __init__(self, size: int, batch_size: int, seed: int, *, rank: int = 0, num_replicas: int = 1) -> None:
-        self.size, self.batch_size, self.seed = size, batch_size, seed
-        self.rank, self.num_replicas = rank, num_replicas
+    def __init__(self, seed: int, *, rank: int = 0, num_replicas: int = 1) -> None:
+        self.seed, self.rank, self.num_replicas = seed, rank, num_replicas
         self.epoch = 0
         self.start = 0
 
-    def __len__(self) -> int:
-        return max(1, self.size // (self.batch_size * self.num_replicas))
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def global_batches(self, epoch: int) -> Sequence[NDArray[np.int64]]:
+        """Return the batches of all processes together: rows are what a process gets or not, -1 is no sample."""
 
     def set_epoch(self, epoch: int) -> None:
         """Begin `epoch` at its first batch, unless that is the epoch which `seek` went to. Lightning calls this."""
@@ -51,18 +66,99 @@ class TrainBatches(Sampler[Batch]):
         self.epoch, self.start = epoch, batch
 
     def __iter__(self) -> Iterator[Batch]:
-        order = seeds.generator(self.seed, "shuffle", self.epoch).permutation(self.size)
-        whole = self.batch_size * self.num_replicas
-        return iter(
-            [
-                Batch(
-                    self.epoch,
-                    number,
-                    np.array_split(order[number * whole : (number + 1) * whole], self.num_replicas)[self.rank],
-                )
-                for number in range(self.start, len(self))
-            ]
-        )
+        wholes = self.global_batches(self.epoch)
+        return iter([Batch(self.epoch, n, self._part(wholes[n])) for n in range(self.start, len(self))])
+
+    def _part(self, whole: NDArray[np.int64]) -> NDArray[np.int64]:
+        positions = np.array_split(whole, self.num_replicas)[self.rank].ravel()
+        return positions[positions >= 0]
+
+
+class TrainBatches(TrainingBatches):
+    """Batches out of a permutation of the training set.
+
+    The last, incomplete global batch of an epoch is left out (another permutation leaves out others), unless it would
+    be the only one.
+    """
+
+    def __init__(self, size: int, batch_size: int, seed: int, *, rank: int = 0, num_replicas: int = 1) -> None:
+        super().__init__(seed, rank=rank, num_replicas=num_replicas)
+        self.size, self.whole = size, batch_size * num_replicas
+
+    def __len__(self) -> int:
+        return max(1, self.size // self.whole)
+
+    def global_batches(self, epoch: int) -> Sequence[NDArray[np.int64]]:
+        """Return consecutive parts of the permutation."""
+        order = seeds.generator(self.seed, "shuffle", epoch).permutation(self.size)
+        return [order[n * self.whole : (n + 1) * self.whole] for n in range(len(self))]
+
+
+class TripletBatches(TrainBatches):
+    """Batches of given triplets (T, 3) of positions; `batch_size` counts images, three for each."""
+
+    def __init__(
+        self, triplets: NDArray[np.int64], batch_size: int, seed: int, *, rank: int = 0, num_replicas: int = 1
+    ) -> None:
+        super().__init__(len(triplets), batch_size // 3, seed, rank=rank, num_replicas=num_replicas)
+        self.triplets = triplets
+
+    def global_batches(self, epoch: int) -> Sequence[NDArray[np.int64]]:
+        """Return triplets (n, 3) in the order of the permutation."""
+        return [self.triplets[numbers] for numbers in super().global_batches(epoch)]
+
+
+class IdentityBatches(TrainingBatches):
+    """Batches of P identities with K images each, P * K the size of a batch (Hermans et al. 2017).
+
+    An epoch goes in rounds. In each, every identity that has K images left gives K of them; identities and their images
+    are shuffled, and P at a time make a batch. What is left of a round, fewer than P, is left out: another epoch leaves
+    out others. Where there are fewer than P identities at all, each round is one batch of them. No image comes twice in
+    an epoch, so an identity of fewer than K images gives those that it has, in the first round alone; one of a single
+    image could be no anchor and is left out.
+
+    `identities` (N,) has one entry for every sample of the split, below zero where nobody is known.
+    """
+
+    def __init__(
+        self,
+        identities: NDArray[np.int64],
+        batch_size: int,
+        images_per_identity: int,
+        seed: int,
+        *,
+        rank: int = 0,
+        num_replicas: int = 1,
+    ) -> None:
+        super().__init__(seed, rank=rank, num_replicas=num_replicas)
+        self.images = images_per_identity
+        order = np.argsort(identities, kind="stable")[(identities < 0).sum() :]
+        starts = np.unique(identities[order], return_index=True)[1]
+        members = np.split(order, starts[1:])
+        self.members = [images for images in members if len(images) > 1]
+        self.alone = len(members) - len(self.members)
+        """Identities with a single image, which are left out."""
+        per_batch = batch_size // images_per_identity * num_replicas
+        self.whole = min(per_batch, len(self.members))
+        self.groups = np.array([max(1, len(images) // self.images) for images in self.members], np.int64)
+
+    def __len__(self) -> int:
+        return sum(int((self.groups > n).sum()) // self.whole for n in range(self.groups.max()))
+
+    def global_batches(self, epoch: int) -> Sequence[NDArray[np.int64]]:
+        """Return rows of K positions, a row for each identity of the batch; -1 where it has fewer."""
+        random = seeds.generator(self.seed, "shuffle", epoch)
+        shuffled = [random.permutation(images) for images in self.members]
+        batches = []
+        for number in range(self.groups.max()):
+            present = random.permutation(np.flatnonzero(self.groups > number))
+            rows = np.full((len(present), self.images), -1, np.int64)
+            for row, identity in zip(rows, present, strict=True):
+                images = shuffled[identity][number * self.images : (number + 1) * self.images]
+                row[: len(images)] = images
+            last = len(present) // self.whole * self.whole
+            batches += [rows[start : start + self.whole] for start in range(0, last, self.whole)]
+        return batches
 
 
 class EvalBatches(Sampler[Batch]):

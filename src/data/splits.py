@@ -43,7 +43,7 @@ def make_splits(
     Raises UserError where a class has too few images, or `fold` is none of the folds.
     """
     labels = source.labels()
-    rest, val, test = _published(source)
+    rest, val, test = published_splits(source)
     if fold is not None:
         if not 0 <= fold < folds:
             raise UserError(f"data.fold={fold}: data.folds={folds} has the folds 0 to {folds - 1}")
@@ -63,7 +63,7 @@ def make_splits(
     return {name: np.sort(_limited(indices, labels, limit, seed, name)) for name, indices in splits.items()}
 
 
-def _published(source: Source) -> tuple[Indices, Indices, Indices]:
+def published_splits(source: Source) -> tuple[Indices, Indices, Indices]:
     """Return train, val and test as published, empty where not; a val set without a test set is the test set."""
     splits, none = source.splits(), np.empty(0, np.int64)
     train = splits.get("train", splits.get("all", none))

@@ -23,6 +23,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torchmetrics import MetricCollection
 
 from src import seeds
+from src.data.sampler import Identities, Triplets
 from src.data.spec import DataSpec
 from src.data.view import View
 from src.errors import UserError
@@ -68,6 +69,10 @@ class ImageModule(LightningModule):
     """Whether it can learn from batches after mixup or cutmix, with soft labels."""
     head: ClassVar[Literal["classes", "embedding"]] = "classes"
     """What the network's outputs are: those learned for other classes, or for none, are not kept from a source."""
+    needs_validation: ClassVar[bool] = False
+    """Whether what a validation finds becomes part of the model, such as a threshold."""
+    measured: ClassVar[tuple[str, ...]] = ()
+    """The buffers that hold it: an average of weights has its own."""
     source_models: ClassVar[tuple[str, ...]] = ()
     """The models that a source run must be of, where not any will do."""
     needs_source: ClassVar[bool] = False
@@ -119,6 +124,10 @@ class ImageModule(LightningModule):
         """Return the metrics of one split; `update(outputs, batch)` of `update_metrics` feeds them."""
         raise NotImplementedError
 
+    def metric_names(self) -> list[str]:
+        """Return the names of the figures that the metrics of a split give."""
+        return [str(name) for name in self.configure_metrics()]
+
     def compute_loss(self, batch: Batch) -> tuple[Tensor, Any]:
         """Return the mean loss of a batch and the network's outputs."""
         raise NotImplementedError
@@ -135,6 +144,11 @@ class ImageModule(LightningModule):
     def network_outputs(spec: DataSpec, section: Mapping[str, Any]) -> int:
         """Return how many outputs the network has, given the data and the configuration's `model` section."""
         return spec.num_classes
+
+    @staticmethod
+    def training_batches(section: Mapping[str, Any]) -> Identities | Triplets | None:
+        """Return what training batches are made of where any samples will not do, given the `model` section."""
+        return None
 
     def predicted(self, images: Tensor) -> dict[str, Tensor]:
         """Return what the model says of normalised images (B, C, H, W): tensors with the samples first."""

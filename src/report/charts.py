@@ -36,6 +36,8 @@ class Series:
     y: Sequence[float]
     tone: int = 0
     faint: bool = False
+    figure: str | None = None
+    """What the legend says of it in place of the last value."""
 
 
 @dataclass(frozen=True)

@@ -125,14 +125,17 @@ def without_pretrained(config: Config) -> dict[str, Any]:
 
 
 def open_data(config: Config) -> ImageData:
-    """Return the datamodule, not yet opened, with what the network's pretrained weights expect."""
+    """Return the datamodule, not yet opened, with what the model and the network's weights expect."""
     from src.networks.preprocessing import preprocessing
 
+    model = model_class(config)
     data: ImageData = build(
         config["data"],
         augment=build(config["augment"]),
         seed=config["seed"],
         preprocessing=preprocessing(config["network"]),
+        by_identity="identity" in model.requires,
+        batches=model.training_batches(config["model"]),
     )
     return data
 
@@ -177,7 +180,7 @@ def learning_table(model: ImageModule) -> str:
 
 def require_validation(model: ImageModule, data: ImageData, callbacks: Sequence[Callback], config: Config) -> None:
     """Raise UserError where something waits for a validation metric that does not exist or is never measured."""
-    names = [f"val/{name}" for name in model.configure_metrics()]
+    names = [f"val/{name}" for name in model.metric_names()]
     if model.monitor not in [*names, *(name.replace("val/", "train/") for name in names)]:
         near = difflib.get_close_matches(model.monitor, names, n=1, cutoff=0.4)
         hint = f"; did you mean {near[0]}?" if near else ""
@@ -185,10 +188,12 @@ def require_validation(model: ImageModule, data: ImageData, callbacks: Sequence[
     waiting = [type(callback).__name__ for callback in callbacks if isinstance(callback, EarlyStopping)]
     if config["scheduler"]["_target_"].endswith(("plateau", "ReduceLROnPlateau")):
         waiting.append("scheduler=plateau")
+    if model.needs_validation:
+        waiting.append(f"the threshold of a {type(model).__name__}")
     never = not len(data.splits["val"]) or config["trainer"].get("limit_val_batches") == 0
     if waiting and never:
         raise UserError(
-            f"{' and '.join(waiting)} watches {model.monitor}, but nothing is validated: data.val_fraction or "
+            f"{' and '.join(waiting)} needs {model.monitor}, but nothing is validated: data.val_fraction or "
             "trainer.limit_val_batches is 0"
         )
 

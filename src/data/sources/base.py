@@ -20,7 +20,7 @@ Sample = dict[str, Any]
 - `boxes` float32 (N, 4) xyxy in pixels, `labels` int64 (N,), `masks` uint8 (N, H, W)
 - `mask` int64 (H, W), a class per pixel, 255 = ignore
 - `keypoints` float32 (K, 2) relative to the image, `visible` bool (K,)
-- `identity` int
+- `identity` int, who it is; -1 for nobody
 """
 
 Indices = NDArray[np.int64]
@@ -32,6 +32,16 @@ class BadRow:
 
     place: str
     reason: str
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of samples to be told same or different (M,), each in one of several folds."""
+
+    first: Indices
+    second: Indices
+    same: NDArray[np.bool_]
+    fold: NDArray[np.int64]
 
 
 class Source(ABC):
@@ -78,6 +88,18 @@ class Source(ABC):
         """Return (K,) how many of the samples have each class."""
         labels = self.labels()[indices]
         return np.bincount(labels[labels >= 0], minlength=len(self.classes)).astype(np.int64)
+
+    def identities(self) -> NDArray[np.int64]:
+        """Return (N,) who each sample shows, numbered in the source's order, without decoding; -1 for nobody."""
+        raise NotImplementedError(f"{type(self).__name__} does not know who its samples show")
+
+    def pairs(self) -> Pairs | None:
+        """Return the pairs that a protocol of verification measures, where the source names any."""
+        return None
+
+    def triplets(self) -> Indices | None:
+        """Return (T, 3) curated triplets of anchor, positive and negative, where the source names any."""
+        return None
 
     @abstractmethod
     def splits(self) -> Mapping[str, Indices]:

@@ -33,10 +33,10 @@ class Folder(Source):
 
     `root/cat/1.jpg`, or `root/train/cat/1.jpg` beside `root/val` (valid, validation) and `root/test`. Classes are the
     sorted names of the folders, those of train where there are splits; with `classes` only those, by the name of the
-    folder or of the class.
+    folder or of the class. The class is the `identity` too, so that any class folder serves to learn who is who.
     """
 
-    targets: ClassVar[tuple[str, ...]] = ("label",)
+    targets: ClassVar[tuple[str, ...]] = ("label", "identity")
     words: ClassVar[Mapping[str, str]] = {}
     """What a class is called whose folder has another name."""
 
@@ -49,26 +49,29 @@ class Folder(Source):
 
     def setup(self) -> None:
         """List the files. Raises UserError where a class has no images, or there are fewer than two classes."""
-        folders = _split_folders(self.root)
-        found = {split: _images_by_class(folder) for split, folder in folders.items()}
+        folders = split_folders(self.root)
+        found = {split: images_by_class(folder) for split, folder in folders.items()}
         leading, *others = folders  # train, or all
         if self.only is not None:
             chosen = self._chosen(self.only, folders[leading], list(found[leading]))
             found = {
                 split: {name: classes[name] for name in chosen if name in classes} for split, classes in found.items()
             }
-        self.classes = tuple(found[leading])
-        _check_classes(self.root, folders[leading], found[leading])
+        check_classes(self.root, folders[leading], found[leading])
         for split in others:
-            _check_against_train(folders[split], found[split], self.classes)
-        numbers = {name: number for number, name in enumerate(self.classes)}
-        self.classes = tuple(self.words.get(name, name) for name in self.classes)
+            _check_against_train(folders[split], found[split], tuple(found[leading]))
+        self._list(tuple(found[leading]), found)
+
+    def _list(self, classes: tuple[str, ...], found: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
+        """Take over the files found: by split, then by class."""
+        self.classes = tuple(self.words.get(name, name) for name in classes)
+        numbers = {name: number for number, name in enumerate(classes)}
         files: list[str] = []
         labels: list[int] = []
         self._splits = {}
-        for split, classes in found.items():
+        for split, by_class in found.items():
             start = len(files)
-            for name, members in classes.items():
+            for name, members in by_class.items():
                 files += members
                 labels += [numbers[name]] * len(members)
             self._splits[split] = np.arange(start, len(files))
@@ -91,15 +94,16 @@ class Folder(Source):
     def read(self, index: int) -> Sample:
         """Decode one image."""
         path = self.path(index)
-        return {
-            "image": decode(path, self.channels),
-            "label": int(self._labels[index]),
-            "index": index,
-            "path": str(path),
-        }
+        label = int(self._labels[index])
+        image = decode(path, self.channels)
+        return {"image": image, "label": label, "identity": label, "index": index, "path": str(path)}
 
     def labels(self) -> NDArray[np.int64]:
         """Return the class of every image."""
+        return self._labels
+
+    def identities(self) -> NDArray[np.int64]:
+        """Return the class of every image: whoever it shows."""
         return self._labels
 
     def splits(self) -> Mapping[str, Indices]:
@@ -111,7 +115,7 @@ class Folder(Source):
         return Path(self._files[index])
 
 
-def _split_folders(root: Path) -> dict[str, Path]:
+def split_folders(root: Path) -> dict[str, Path]:
     """Return the folder of each split, or `all` for the root itself."""
     folders: dict[str, Path] = {}
     for folder in _folders(root):
@@ -127,7 +131,7 @@ def _split_folders(root: Path) -> dict[str, Path]:
     return {"all": root}
 
 
-def _check_classes(root: Path, folder: Path, found: Mapping[str, list[str]]) -> None:
+def check_classes(root: Path, folder: Path, found: Mapping[str, list[str]]) -> None:
     """Refuse what is no collection of classes, saying what it looks like instead."""
     names = list(found)
     if not any(found.values()):
@@ -140,7 +144,7 @@ def _check_classes(root: Path, folder: Path, found: Mapping[str, list[str]]) -> 
         inner = _folders(folder / names[0])
         meant = f"; did you mean data.root={folder / names[0]}?" if len(inner) >= 2 else ""
         raise UserError(f"{folder}: only one class, {names[0]}; at least two are needed{meant}")
-    _check_empty(folder, found)
+    check_empty(folder, found)
 
 
 def _check_against_train(folder: Path, found: Mapping[str, list[str]], classes: Sequence[str]) -> None:
@@ -149,16 +153,16 @@ def _check_against_train(folder: Path, found: Mapping[str, list[str]], classes: 
         raise UserError(f"{folder}: {_listed(foreign)}: no such class in train, which has {_listed(classes)}")
     if not found:
         raise UserError(f"{folder}: no class folders; remove it if there are no images for it")
-    _check_empty(folder, found)
+    check_empty(folder, found)
 
 
-def _check_empty(folder: Path, found: Mapping[str, list[str]]) -> None:
+def check_empty(folder: Path, found: Mapping[str, list[str]]) -> None:
     empty = [f"{folder / name}" for name, files in found.items() if not files]
     if empty:
         raise UserError(f"no images in the class folder {_listed(empty)}: add some, or remove the folder")
 
 
-def _images_by_class(folder: Path) -> dict[str, list[str]]:
+def images_by_class(folder: Path) -> dict[str, list[str]]:
     return {child.name: list(_images(child)) for child in _folders(folder)}
 
 

@@ -51,7 +51,7 @@ class Shapes(Source):
     ) -> None:
         self.image_size = size
         self.lengths = {"train": train, "val": val, "test": test}
-        self.identities, self.max_objects, self.nothing, self.seed = identities, max_objects, nothing, seed
+        self.individuals, self.max_objects, self.nothing, self.seed = identities, max_objects, nothing, seed
         self.coats = coats(seed, -(-identities // len(KINDS)))
         self._boxes: dict[int, NDArray[np.float32]] = {}
 
@@ -71,7 +71,11 @@ class Shapes(Source):
 
     def labels(self) -> NDArray[np.int64]:
         """Return the class of each picture, without drawing."""
-        return self._labels(np.concatenate([self._individuals(name, np.arange(n)) for name, n in self.lengths.items()]))
+        return self._labels(self.identities())
+
+    def identities(self) -> NDArray[np.int64]:
+        """Return who is the (largest) object of each picture, -1 for nobody, without drawing."""
+        return np.concatenate([self._individuals(name, np.arange(n)) for name, n in self.lengths.items()])
 
     def read(self, index: int) -> Sample:
         """Draw picture `index` and what is known of it."""
@@ -79,7 +83,7 @@ class Shapes(Source):
         identity = int(self._individuals(split, np.array([number]))[0])
         random = Random(seeds.stream(self.seed, "shapes", split, number))
         size = self.image_size
-        scene, identities = compose(random, identity, self.identities, self.coats, self.max_objects)
+        scene, identities = compose(random, identity, self.individuals, self.coats, self.max_objects)
         image, owner = draw(scene, size, random.randbytes(3 * size * size))
         sample: Sample = {"image": image, "index": index, "path": f"shapes:{split}/{number}", "identity": identity}
         return sample | self._targets(scene, np.array(identities, np.int64), owner)
@@ -130,8 +134,8 @@ class Shapes(Source):
         """
         start = Random(seeds.stream(self.seed, "individuals", split)).random()
         position = (start + numbers * _GOLDEN_RATIO) % 1.0
-        individuals = np.floor((position - self.nothing) / (1 - self.nothing) * self.identities)
-        return np.asarray(np.clip(individuals, -1, self.identities - 1), np.int64)
+        individuals = np.floor((position - self.nothing) / (1 - self.nothing) * self.individuals)
+        return np.asarray(np.clip(individuals, -1, self.individuals - 1), np.int64)
 
     @staticmethod
     def _labels(identities: NDArray[np.int64]) -> NDArray[np.int64]:

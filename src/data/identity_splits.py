@@ -1,0 +1,129 @@
+"""Splits for telling identities apart: train, val and test have different people, so that strangers are measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src.data.sources.base import Indices, Source
+from src.data.splits import SPLIT_SEED, published_splits
+from src.errors import UserError
+from src.seeds import generator
+
+FEWEST = 2
+"""Identities in a split: with one there is nobody to be told from."""
+
+People = NDArray[np.int64]
+
+
+def make_identity_splits(
+    source: Source,
+    *,
+    val_fraction: float,
+    test_fraction: float,
+    folds: int,
+    fold: int | None,
+    limit: int | None,
+    train_per_class: int | None = None,
+    seed: int = SPLIT_SEED,
+) -> dict[str, Indices]:
+    """Return sorted `train`, `val` and `test` without a common identity; samples of nobody (-1) are left out.
+
+    - A published test set of people who are in no other set stays as it is; then `fold` of `folds` runs of consecutive
+      people, in the source's order, is `val`.
+    - Else that fold is `test`; without a fold it is everyone in the source's file of pairs, where there is one, else
+      `test_fraction` of the people, drawn.
+    - Without a fold, a published val set of people who are in no other set stays; else `val` is `val_fraction` of the
+      people who remain, drawn.
+    - Where published sets share people, as those of `shapes` do, a split has the images of its own published set, of
+      the people who belong to it.
+    - `limit` keeps people in a drawn order while there are at most so many images; each gives at most half of `limit`,
+      so that there are two. Of each of train's people there are at most `train_per_class` images.
+
+    Raises UserError where `fold` is none of the folds.
+    """
+    if fold is not None and not 0 <= fold < folds:
+        raise UserError(f"data.fold={fold}: data.folds={folds} has the folds 0 to {folds - 1}")
+    identities = source.identities()
+    train, val, test = (part[identities[part] >= 0] for part in published_splits(source))
+    whole = np.sort(np.concatenate([train, val, test]))
+    everyone = np.unique(identities[whole])
+    pairs = source.pairs()
+    shared = np.intersect1d(identities[test], identities[np.union1d(train, val)])
+    published = len(test) > 0 and len(shared) == 0
+    pools = {"train": whole, "val": whole, "test": whole}
+    if published:
+        tested = np.unique(identities[test])
+    elif fold is not None:
+        tested = np.array_split(everyone, folds)[fold]
+    elif pairs is not None:
+        tested = np.unique(identities[np.union1d(pairs.first, pairs.second)])
+    else:
+        tested = _drawn(everyone, test_fraction, seed, "test")
+    if len(shared) and pairs is None:
+        pools = {"train": train, "val": val if len(val) else train, "test": test}
+    rest = np.setdiff1d(everyone, tested)
+    own = np.setdiff1d(identities[val], np.union1d(tested, identities[train]))
+    if fold is not None:
+        validated = np.array_split(rest, folds)[fold] if published else _drawn(rest, val_fraction, seed, "val")
+    else:
+        validated = own if len(own) else _drawn(rest, val_fraction, seed, "val")
+    people = {"train": np.setdiff1d(rest, validated), "val": validated, "test": tested}
+    members = {name: pools[name][np.isin(identities[pools[name]], chosen)] for name, chosen in people.items()}
+    if train_per_class is not None:
+        members["train"] = _few(members["train"], identities, train_per_class, seed)
+    return {name: _limited(indices, identities, limit, seed, name) for name, indices in members.items()}
+
+
+def require_identities(source: Source, splits: Mapping[str, Indices], val_fraction: float) -> None:
+    """Raise UserError where a split cannot do its part: it needs pairs of the same and of different identities."""
+    identities = source.identities()
+    total = len(np.unique(identities[identities >= 0]))
+    if not len(splits["val"]) and val_fraction == 0:
+        raise UserError(
+            "data.val_fraction=0: the threshold between same and different is chosen on validation identities; type "
+            "data.val_fraction=0.1"
+        )
+    for name, indices in splits.items():
+        counts = np.unique(identities[indices], return_counts=True)[1]
+        several = int((counts > 1).sum())
+        if len(counts) >= FEWEST and not several:
+            raise UserError(
+                f"one image per identity: none of the {len(counts)} identities in {name} has two images to be the same "
+                "on. Expected are several images in the folder of each identity"
+            )
+        if len(counts) < FEWEST or (name == "train" and several < FEWEST):
+            raise UserError(
+                f"{name} has {len(counts)} of the {total} identities, {several} with several images: {FEWEST} are "
+                "needed in each of train, val and test, which have none in common; change data.val_fraction, "
+                "data.test_fraction or data.folds, or add identities"
+            )
+
+
+def _drawn(people: People, fraction: float, seed: int, name: str) -> People:
+    """Return `fraction` of the people, at least two of them where any are asked for, sorted."""
+    count = max(FEWEST, round(fraction * len(people))) if fraction else 0
+    return np.sort(generator(seed, name, "identities").permutation(people)[:count])
+
+
+def _few(indices: Indices, identities: NDArray[np.int64], count: int, seed: int) -> Indices:
+    """Return at most `count` images of each person."""
+    shuffled = generator(seed, "train_per_class", "identities").permutation(indices)
+    order = np.argsort(identities[shuffled], kind="stable")
+    starts = np.unique(identities[shuffled][order], return_index=True)[1]
+    return np.sort(np.concatenate([part[:count] for part in np.split(shuffled[order], starts[1:])]))
+
+
+def _limited(indices: Indices, identities: NDArray[np.int64], limit: int | None, seed: int, name: str) -> Indices:
+    if limit is None or len(indices) <= limit:
+        return indices
+    kept, room = [], limit
+    for person in generator(seed, f"limit {name}", "identities").permutation(np.unique(identities[indices])):
+        images = indices[identities[indices] == person][: max(1, limit // 2)]
+        if len(images) > room:
+            break
+        kept.append(images)
+        room -= len(images)
+    return np.sort(np.concatenate(kept))

@@ -1,0 +1,69 @@
+"""A folder per identity, as face collections come, with or without a file of pairs or of curated triplets."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from annotated_types import Ge
+
+from src.data.sources.base import Indices, Pairs
+from src.data.sources.folder import Folder, check_classes, images_by_class, split_folders
+from src.data.sources.identity_lists import People, read_pairs, read_triplets
+
+
+class IdentityFolder(Folder):
+    """Images in a folder named after whom they show: `root/s1/1.pgm`, `root/Ann_Lee/Ann_Lee_0001.jpg`.
+
+    Identities and their images are in natural order (s2 before s10). Where there are folders train, val and test above
+    them, their identities may differ, and should. `pairs` is a file in the format of Labeled Faces in the Wild,
+    `triplets` a csv of anchor, positive, negative; both relative to `root`.
+    """
+
+    def __init__(self, root: str, channels: Annotated[int, Ge(1)], pairs: str | None, triplets: str | None) -> None:
+        super().__init__(root, None, channels)
+        self.pairs_file = None if pairs is None else self.root / pairs
+        self.triplets_file = None if triplets is None else self.root / triplets
+        self._pairs: Pairs | None = None
+        self._triplets: Indices | None = None
+
+    def setup(self) -> None:
+        """List the files, and read the lists. Raises UserError with everything that is wrong with one of them."""
+        folders = split_folders(self.root)
+        found = {
+            split: {name: sorted(images, key=natural) for name, images in images_by_class(folder).items()}
+            for split, folder in folders.items()
+        }
+        for split, folder in folders.items():
+            check_classes(self.root, folder, found[split])
+        names = {name for people in found.values() for name in people}
+        self._list(tuple(sorted(names, key=natural)), found)
+        people = People(self.classes, self._labels, self.root, self._files)
+        if self.pairs_file is not None:
+            self._pairs = read_pairs(self.pairs_file, people)
+        if self.triplets_file is not None:
+            self._triplets = read_triplets(self.triplets_file, people)
+
+    def pairs(self) -> Pairs | None:
+        """Return the pairs of the file, where one is named."""
+        return self._pairs
+
+    def triplets(self) -> Indices | None:
+        """Return the triplets (T, 3) of the file, where one is named."""
+        return self._triplets
+
+    def annotation(self, index: int) -> bytes:
+        """Return the pairs and triplets that begin with an image, for the digest of the data."""
+        said = b""
+        if self._pairs is not None:
+            mine = self._pairs.first == index
+            said += b"".join(part[mine].tobytes() for part in (self._pairs.second, self._pairs.fold))
+        if self._triplets is not None:
+            said += self._triplets[self._triplets[:, 0] == index].tobytes()
+        return said
+
+
+def natural(name: str) -> tuple[list[str | int], str]:
+    """Return a key that sorts numbers within names by their value."""
+    parts = re.split(r"(\d+)", name)  # text and numbers in turn, text first
+    return [int(part) if number % 2 else part.lower() for number, part in enumerate(parts)], name

@@ -1,0 +1,258 @@
+"""What the siamese and the comparison network share: embeddings, a threshold, measures of pairs, prediction, report."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+import torch
+from annotated_types import Ge
+from torch import Tensor
+from torch.nn import functional as F
+from torchmetrics import MetricCollection
+
+from src.data.sampler import Identities, Triplets
+from src.data.spec import DataSpec
+from src.data.view import View
+from src.metrics.classification import MeanLoss
+from src.metrics.verification import NAMES, Comparer, Verification, fold_accuracy, roc_auc_of_cosine
+from src.models.base import Batch, ImageModule, Reference, Row
+
+if TYPE_CHECKING:
+    from src.data.module import ImageData
+    from src.report.page import Section
+
+log = logging.getLogger(__name__)
+
+MAX_PIXELS = 2**27
+"""Values of a split's images up to which their raw pixels are compared too; half a gigabyte as floats."""
+
+ROWS = 256
+"""Pairs that are compared at once, all with all: a square matrix of which the diagonal is wanted."""
+
+
+class VerificationModel(ImageModule):
+    """One network applied to all images; pairs are compared by their embeddings (chapter, section 6.6).
+
+    A pair is `same` where its distance is at most `threshold`, which every validation chooses anew on the pairs of the
+    validation identities: so the weights of a checkpoint have the threshold that belongs to them.
+    """
+
+    requires: ClassVar[tuple[str, ...]] = ("identity",)
+    compares: ClassVar[bool] = True
+    head: ClassVar[Literal["classes", "embedding"]] = "embedding"
+    needs_validation: ClassVar[bool] = True
+    measured: ClassVar[tuple[str, ...]] = ("threshold", "slope")
+
+    threshold: Tensor
+    slope: Tensor
+
+    def __init__(
+        self,
+        *,
+        spec: DataSpec,
+        embedding_dim: Annotated[int, Ge(1)],
+        normalize: bool,
+        images_per_identity: Annotated[int, Ge(2)],
+        **options: Any,
+    ) -> None:
+        super().__init__(spec=spec, **options)
+        self.embedding_dim, self.normalize = embedding_dim, normalize
+        self.images_per_identity = images_per_identity
+        self.register_buffer("threshold", torch.tensor(math.nan, dtype=torch.float64))
+        self.register_buffer("slope", torch.tensor(0.0, dtype=torch.float64))
+        self.metrics["train_metrics"] = self.configure_train_metrics().clone(prefix="train/")
+
+    def setup(self, stage: str) -> None:
+        """Tell the metrics how pairs are compared."""
+        for split in ("val", "test"):
+            self.pair_metric(split).comparer = self.comparer()
+
+    # What the two kinds define
+
+    def comparer(self) -> Comparer:
+        """Return how embeddings are compared."""
+        raise NotImplementedError
+
+    def probabilities(self, distances: Tensor) -> Tensor:
+        """Return the probability of `same` at distances of any shape, were as many pairs same as different."""
+        raise NotImplementedError
+
+    def configure_train_metrics(self) -> MetricCollection:
+        """Return the metrics of training batches."""
+        return MetricCollection({"loss": MeanLoss()}, compute_groups=False)
+
+    # Training and evaluation
+
+    @staticmethod
+    def network_outputs(spec: DataSpec, section: Mapping[str, Any]) -> int:
+        """Return the embedding's dimension: the network's own head gives it."""
+        return int(section["embedding_dim"])
+
+    @staticmethod
+    def training_batches(section: Mapping[str, Any]) -> Identities | Triplets | None:
+        """Return what training batches are made of."""
+        return Identities(int(section["images_per_identity"]))
+
+    def configure_metrics(self) -> MetricCollection:
+        """Return the measures of all pairs of a split."""
+        return MetricCollection({"verification": Verification()}, compute_groups=False)
+
+    def metric_names(self) -> list[str]:
+        """Return the names of the figures of a split."""
+        return list(NAMES)
+
+    def pair_metric(self, split: str) -> Verification:
+        """Return the metric of a split."""
+        metric = self.split_metrics(split)["verification"]
+        assert isinstance(metric, Verification)
+        return metric
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return the embeddings (B, D) of normalised images, in full precision, of length one where `normalize`."""
+        outputs = self(images)
+        outputs = outputs if isinstance(outputs, Tensor) else outputs[0]  # GoogLeNet's auxiliary outputs learn nothing
+        return F.normalize(outputs.float(), dim=-1) if self.normalize else outputs.float()
+
+    def of_all_processes(self, embeddings: Tensor, identities: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the embeddings and identities of all processes, in their order, so that all mine the same batch.
+
+        Gradients come back to each process from all others. The parts may differ in length, so they are filled up for
+        the journey.
+        """
+        if self.trainer.world_size == 1:
+            return embeddings, identities
+        sizes = self.all_gather(torch.tensor(len(embeddings), device=self.device))
+        assert isinstance(sizes, Tensor)
+        missing = int(sizes.max()) - len(embeddings)
+        filled = F.pad(embeddings, (0, 0, 0, missing)), F.pad(identities, (0, missing))
+        every, who = self.all_gather(filled[0], sync_grads=True), self.all_gather(filled[1])
+        assert isinstance(every, Tensor)
+        assert isinstance(who, Tensor)
+        real = torch.arange(int(sizes.max()), device=self.device) < sizes[:, None]
+        return every[real], who[real]
+
+    def update_metrics(self, metrics: MetricCollection, outputs: Any, batch: Batch, loss: Tensor) -> None:
+        """Feed embeddings to the measures of their split; of training batches, the loss."""
+        if self.training:
+            metrics.update(loss=loss, size=len(batch["index"]), **outputs)
+        else:
+            metrics.update(embeddings=outputs, identities=batch["identity"], indices=batch["index"])
+
+    def evaluation_outputs(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Return `embedding` (B, D) and `identity`; of a test also `pixels` (B, C * H * W), where not too many."""
+        kept = {"embedding": outputs, "identity": batch["identity"]}
+        if self.trainer.testing and self._pixels_fit(batch["image"]):
+            kept["pixels"] = self._pixels(batch["image"])
+        return kept
+
+    def _pixels_fit(self, images: Tensor) -> bool:
+        return images[0].numel() * len(self._data().splits[self._data().measured_split]) <= MAX_PIXELS
+
+    def _pixels(self, images: Tensor) -> Tensor:
+        """Return what normalised images (B, C, H, W) were before, as uint8 (B, C * H * W)."""
+        mean, std = (torch.tensor(v, device=images.device).view(1, -1, 1, 1) for v in (self.spec.mean, self.spec.std))
+        return ((images * std + mean) * 255).round().clamp(0, 255).byte().flatten(1)
+
+    def _data(self) -> ImageData:
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        found: ImageData = data
+        return found
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the measures, and choose threshold and slope on the validation pairs."""
+        super().on_validation_epoch_end()
+        found = self.pair_metric("val").found
+        if found is not None and not self.trainer.sanity_checking:
+            threshold = found.curve.best_threshold()
+            self.threshold.fill_(threshold)
+            self.slope.fill_(found.histogram.slope_at(threshold))
+
+    def on_test_epoch_end(self) -> None:
+        """Log the measures at the threshold that validation chose, beside them the raw pixels' and the protocol's."""
+        chosen = float(self.threshold)
+        if math.isnan(chosen):
+            log.warning(
+                "No threshold was chosen: no validation saw pairs of the same and of different identities. "
+                "verification_accuracy has the best threshold for the pairs that it is measured on."
+            )
+        self.pair_metric("test").threshold = None if math.isnan(chosen) else chosen
+        super().on_test_epoch_end()
+        self.log_dict(self._pixel_figures() | self._protocol_figures())
+
+    def kept(self, key: str) -> Tensor:
+        """Return what was kept of the last evaluated split, in the order of `index`."""
+        order = torch.cat([batch["index"] for batch in self.outputs]).argsort()
+        return torch.cat([batch[key] for batch in self.outputs])[order]
+
+    def _pixel_figures(self) -> dict[str, float]:
+        """Return the ROC area of the cosine of raw pixels, which a network must beat to have learned anything."""
+        if not all("pixels" in batch for batch in self.outputs):
+            log.info("pixel_roc_auc is left out: the images of this split have more than %d values", MAX_PIXELS)
+            return {}
+        return {"test/pixel_roc_auc": roc_auc_of_cosine(self.kept("pixels").float(), self.kept("identity"))}
+
+    def _protocol_figures(self) -> dict[str, float]:
+        """Return mean accuracy and standard error over the folds of the source's pairs, where it has any.
+
+        Only pairs count of which both images belong to the split.
+        """
+        pairs = self._data().source.pairs()
+        if pairs is None:
+            return {}
+        embeddings, indices = self.kept("embedding").double(), self.kept("index")
+        first, second = torch.from_numpy(pairs.first), torch.from_numpy(pairs.second)
+        known = torch.isin(first, indices) & torch.isin(second, indices)
+        if not bool(known.all()):
+            log.warning("%d of %d pairs are left out: not in this split", int((~known).sum()), len(known))
+        folds, same = torch.from_numpy(pairs.fold)[known], torch.from_numpy(pairs.same)[known]
+        if len(torch.unique(folds)) < 2:
+            return {}
+        left, right = (torch.searchsorted(indices, side[known]) for side in (first, second))
+        accuracy, error = fold_accuracy(self.distances_of(embeddings[left], embeddings[right]), same, folds)
+        return {"test/lfw_accuracy": accuracy, "test/lfw_standard_error": error}
+
+    def distances_of(self, left: Tensor, right: Tensor) -> Tensor:
+        """Return how far embeddings (N, D) and (N, D) are apart, row by row."""
+        comparer, chunks = self.comparer(), zip(torch.split(left, ROWS), torch.split(right, ROWS), strict=True)
+        return torch.cat([comparer.distances(a, b).diagonal() for a, b in chunks])
+
+    # Prediction and report
+
+    def predicted(self, images: Tensor) -> dict[str, Tensor]:
+        """Return `embedding` (B, D)."""
+        return {"embedding": self.embed(images)}
+
+    def prediction_rows(
+        self, predicted: Mapping[str, Tensor], views: Sequence[View], reference: Reference | None
+    ) -> list[Row]:
+        """Return `answer` (same or different), `probability` of same, `distance`, `threshold`, and with whom."""
+        assert reference is not None
+        embeddings, others = (part["embedding"].double() for part in (predicted, reference.predicted))
+        distances = self.comparer().distances(embeddings, others)
+        nearest = distances.argmin(1)
+        found = distances.gather(1, nearest[:, None])[:, 0]
+        probabilities = self.probabilities(found)
+        threshold = float(self.threshold)
+        key = "nearest" if reference.gallery else "anchor"
+        return [
+            {
+                "answer": "same" if distance <= threshold else "different",
+                "probability": round(probability, 6),
+                **self.shown_distance(distance, threshold),
+                key: reference.files[place],
+            }
+            for distance, probability, place in zip(
+                found.tolist(), probabilities.tolist(), nearest.tolist(), strict=True
+            )
+        ]
+
+    def shown_distance(self, distance: float, threshold: float) -> Row:
+        """Return the columns that say how the answer came about."""
+        return {"distance": round(distance, 6), "threshold": round(threshold, 6)}
+
+    def report_sections(self, data: ImageData, split: str) -> list[Section]:
+        """Return the ROC curve, the distances, the hardest pairs and the embedding in two dimensions."""
+        return []
