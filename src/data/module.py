@@ -270,8 +270,6 @@ class ImageData(LightningDataModule):
         """Raise UserError where batches cannot be made up as the model needs them."""
         if self.batches is None:
             return
-        if self.augment.mixup or self.augment.cutmix:
-            raise UserError("augment.mixup and augment.cutmix mix labels; what learns from identities cannot use them")
         if isinstance(self.batches, Triplets):
             if self.batch_size % 3:
                 raise UserError(

@@ -78,7 +78,8 @@ class LearnedComparer:
         weights = next(self.network.parameters())
         right_there = right.to(weights)
         with torch.no_grad(), torch.autocast(weights.device.type, enabled=False):
-            parts = [-self.network(part, right_there) for part in left.to(weights).split(max(1, AT_ONCE // len(right)))]
+            chunks = torch.split(left.to(weights), max(1, AT_ONCE // len(right)))
+            parts = [-self.network(chunk, right_there) for chunk in chunks]
         return torch.cat(parts).to(left)
 
     def loss_parts(self, rows: Tensor, same: Tensor, different: Tensor) -> tuple[Tensor, Tensor]:
