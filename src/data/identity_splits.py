@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.data.sources.base import Indices, Source
-from src.data.splits import SPLIT_SEED, few, published_splits
+from src.data.splits import SPLIT_SEED, published_splits
 from src.errors import UserError
 from src.seeds import generator
 
@@ -74,9 +74,6 @@ def make_identity_splits(
     members = {name: pools[name][np.isin(identities[pools[name]], chosen)] for name, chosen in people.items()}
     if train_per_class is not None:
         members["train"] = _few(members["train"], identities, train_per_class, seed)
-    if train_per_class is not None:
-        names = [f"identity {person}" for person in range(int(everyone.max()) + 1)]
-        members["train"] = few(members["train"], identities, train_per_class, seed, names)
     return {name: _limited(indices, identities, limit, seed, name) for name, indices in members.items()}
 
 

@@ -138,6 +138,8 @@ class ImageData(LightningDataModule):
         if self.by_identity and trained_on is None:
             require_identities(source, splits, self.val_fraction)
         digest = self._inspect(splits)
+        if self.by_identity and trained_on is None and self.left_out:
+            require_identities(source, self.splits, self.val_fraction)
         if trained_on is not None:
             self.spec = self._as_trained_on(trained_on, digest)
             return self.spec
@@ -268,8 +270,6 @@ class ImageData(LightningDataModule):
         """Raise UserError where batches cannot be made up as the model needs them."""
         if self.batches is None:
             return
-        if self.augment.mixup or self.augment.cutmix:
-            raise UserError("augment.mixup and augment.cutmix mix labels; what learns from identities cannot use them")
         if isinstance(self.batches, Triplets):
             if self.batch_size % 3:
                 raise UserError(

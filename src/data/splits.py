@@ -58,7 +58,7 @@ def make_splits(
         val = _draw(rest, labels, val_fraction, seed, "val", source.classes)
         rest = np.setdiff1d(rest, val)
     if train_per_class is not None:
-        rest = few(rest, labels, train_per_class, seed, source.classes)
+        rest = _few(rest, labels, train_per_class, seed, source.classes)
     splits = {"train": rest, "val": val, "test": test}
     return {name: np.sort(_limited(indices, labels, limit, seed, name)) for name, indices in splits.items()}
 
@@ -117,7 +117,7 @@ def _limited(indices: Indices, labels: NDArray[np.int64], limit: int | None, see
     return _pick(indices, labels, taken, seed, f"limit {name}")
 
 
-def few(indices: Indices, labels: NDArray[np.int64], count: int, seed: int, classes: Sequence[str]) -> Indices:
+def _few(indices: Indices, labels: NDArray[np.int64], count: int, seed: int, classes: Sequence[str]) -> Indices:
     """Return `count` samples of each class."""
     kinds, counts = np.unique(labels[indices], return_counts=True)
     for kind, there in zip(kinds, counts, strict=True):

@@ -20,6 +20,8 @@ CHUNK = 2**22
 """Pairs whose distances are in memory at once: 32 MB."""
 BINS = 200
 """Of the histograms of distances."""
+CANDIDATES = 20
+"""For each hardest pair that is wanted so many are looked at: most share a sample with a harder one."""
 FALSE_ACCEPTS = (0.01, 0.001)
 
 
@@ -189,6 +191,35 @@ def all_pairs(embeddings: Tensor, identities: Tensor, comparer: Comparer) -> All
         same_distance=sums[0] / counts[0],
         different_distance=sums[1] / counts[1],
     )
+
+
+def hardest_pairs(
+    embeddings: Tensor, identities: Tensor, comparer: Comparer, count: int
+) -> tuple[list[tuple[int, int, float]], list[tuple[int, int, float]]]:
+    """Return the nearest different and the farthest same pairs as (sample, sample, distance), the hardest first.
+
+    Each sample comes once at most in each list, else one odd image would fill it.
+    """
+    candidates: list[list[Tensor]] = [[], []]
+    start = 0
+    for rows, same, different, upper in _chunks(embeddings, identities, comparer):
+        for kind, (mask, values) in enumerate(((different & upper, rows), (same & upper, -rows))):
+            flat = values.masked_fill(~mask, torch.inf).ravel()
+            best = flat.topk(min(CANDIDATES * count, len(flat)), largest=False)
+            places = best.indices + start * len(embeddings)
+            known = best.values.isfinite()
+            candidates[kind].append(torch.stack([best.values[known].double(), places[known].double()]))
+        start += len(rows)
+    found: list[list[tuple[int, int, float]]] = []
+    for kind, sign in ((0, 1), (1, -1)):
+        values, places = torch.cat(candidates[kind], 1)
+        chosen: list[tuple[int, int, float]] = []
+        for number in values.argsort(stable=True).tolist():
+            pair = divmod(int(places[number]), len(embeddings))
+            if len(chosen) < count and not {*pair} & {sample for one in chosen for sample in one[:2]}:
+                chosen.append((*pair, sign * float(values[number])))
+        found.append(chosen)
+    return found[0], found[1]
 
 
 def _count_different(

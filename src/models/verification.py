@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from annotated_types import Ge
 from torch import Tensor
@@ -17,8 +18,10 @@ from src.data.sampler import Identities, Triplets
 from src.data.spec import DataSpec
 from src.data.view import View
 from src.metrics.classification import MeanLoss
-from src.metrics.verification import NAMES, Comparer, Verification, fold_accuracy, roc_auc_of_cosine
+from src.metrics.verification import NAMES, Comparer, Verification, fold_accuracy, hardest_pairs, roc_auc_of_cosine
 from src.models.base import Batch, ImageModule, Reference, Row
+from src.models.evaluated import evaluated
+from src.networks.head import main_and_auxiliary
 
 if TYPE_CHECKING:
     from src.data.module import ImageData
@@ -29,6 +32,8 @@ log = logging.getLogger(__name__)
 MAX_PIXELS = 2**27
 """Values of a split's images up to which their raw pixels are compared too; half a gigabyte as floats."""
 
+HARDEST = 12
+"""Pairs of each kind that a report shows."""
 ROWS = 256
 """Pairs that are compared at once, all with all: a square matrix of which the diagonal is wanted."""
 
@@ -42,6 +47,7 @@ class VerificationModel(ImageModule):
 
     requires: ClassVar[tuple[str, ...]] = ("identity",)
     compares: ClassVar[bool] = True
+    mixes: ClassVar[bool] = False
     head: ClassVar[Literal["classes", "embedding"]] = "embedding"
     needs_validation: ClassVar[bool] = True
     measured: ClassVar[tuple[str, ...]] = ("threshold", "slope")
@@ -112,8 +118,7 @@ class VerificationModel(ImageModule):
 
     def embed(self, images: Tensor) -> Tensor:
         """Return the embeddings (B, D) of normalised images, in full precision, of length one where `normalize`."""
-        outputs = self(images)
-        outputs = outputs if isinstance(outputs, Tensor) else outputs[0]  # GoogLeNet's auxiliary outputs learn nothing
+        outputs, _ = main_and_auxiliary(self(images))  # GoogLeNet's auxiliary outputs learn nothing
         return F.normalize(outputs.float(), dim=-1) if self.normalize else outputs.float()
 
     def of_all_processes(self, embeddings: Tensor, identities: Tensor) -> tuple[Tensor, Tensor]:
@@ -255,4 +260,27 @@ class VerificationModel(ImageModule):
 
     def report_sections(self, data: ImageData, split: str) -> list[Section]:
         """Return the ROC curve, the distances, the hardest pairs and the embedding in two dimensions."""
-        return []
+        from src.report.verification import Shown, verification_sections
+
+        kept, found = evaluated(self.outputs, data, split), self.pair_metric("test").found
+        if found is None:
+            return []
+        embeddings, who = (torch.from_numpy(kept.values[key]) for key in ("embedding", "identity"))
+        nearest, farthest = hardest_pairs(embeddings.double(), who, self.comparer(), HARDEST)
+        names = data.source.classes if np.array_equal(data.source.labels(), data.source.identities()) else ()
+        shown = Shown(
+            false_accepts=found.curve.vertices()[0].numpy(),
+            true_accepts=found.curve.vertices()[1].numpy(),
+            roc_auc=found.curve.roc_auc(),
+            distances=found.histogram.centres.numpy(),
+            same=found.histogram.same.numpy(),
+            different=found.histogram.different.numpy(),
+            threshold=float(self.threshold),
+            nearest_different=nearest,
+            farthest_same=farthest,
+            embeddings=kept.values["embedding"],
+            identities=[names[k] if names else f"#{k}" for k in kept.values["identity"].tolist()],
+            image=kept.image,
+            paths=kept.paths,
+        )
+        return verification_sections(shown, split)

@@ -24,6 +24,8 @@ LEFT, RIGHT, TOP, BOTTOM = 40, 352, 7, 174
 MAX_POINTS = 800
 """Of a line: a longer one keeps the highest and lowest point of each stretch, so that no spike is lost."""
 MAX_HOVERS = 120
+MAX_NAMES = 16
+"""Groups of points that have their names written among them."""
 Ticks = Sequence[tuple[float, str]]
 
 
@@ -36,6 +38,8 @@ class Series:
     y: Sequence[float]
     tone: int = 0
     faint: bool = False
+    figure: str | None = None
+    """What the legend says of it in place of the last value."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,34 @@ def line_chart(
     hovers = list(_hovers([one for one in series if not one.faint], x_axis, y_axis, x_text))
     box = {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM}
     return render("chart.html", title=title, x_label=x_label, x=x_axis, y=y_axis, lines=lines, hovers=hovers, box=box)
+
+
+def scatter_chart(title: str, groups: Sequence[tuple[str, NDArray[np.float64], Sequence[str]]], x_label: str) -> Markup:
+    """Draw the points of several groups: (name, (N, 2) coordinates, what each point is called).
+
+    Both axes have one scale, without figures: only distances mean something. A group's tone comes with its order, and
+    as long as they are few its name stands in its middle. Empty where there are no points.
+    """
+    groups = [group for group in groups if len(group[1])]
+    if not groups:
+        return Markup("")
+    every = np.concatenate([points for _, points, _ in groups])
+    low, high = every.min(axis=0), every.max(axis=0)
+    scale = max(float(((high - low) / [RIGHT - LEFT, BOTTOM - TOP]).max()), 1e-12)
+    middle = np.array([(LEFT + RIGHT) / 2, (TOP + BOTTOM) / 2])
+
+    def placed(points: NDArray[np.float64]) -> list[list[float]]:
+        found: list[list[float]] = np.round((points - (low + high) / 2) * [1, -1] / scale + middle, 1).tolist()
+        return found
+
+    drawn = [
+        {"name": name, "tone": tone, "points": list(zip(placed(points), texts, strict=True)),
+         "middle": placed(points.mean(axis=0)[None])[0]}
+        for tone, (name, points, texts) in enumerate(groups)
+    ]  # fmt: skip
+    box = {"width": WIDTH, "height": HEIGHT, "middle": (LEFT + RIGHT) / 2}
+    named = len(groups) <= MAX_NAMES
+    return render("scatter.html", title=title, x_label=x_label, groups=drawn, named=named, box=box)
 
 
 def _drawable(series: Series, log_y: bool) -> Series:

@@ -43,6 +43,7 @@ def settle_source(composed: Composed) -> None:
         if network.get("stem") == "auto":  # as it was settled for the images of that run, whatever size they have here
             network["stem"] = automatic_stem(json.loads((path / "data.json").read_text())["image_size"])
         _require_same_network(composed, source, network)
+        _settle_from_source(composed, source, learned)
         composed.config.network = OmegaConf.create(network)
         composed.config.model.source = source
     elif not path.is_file() and ("/" in source and not source.startswith(("http://", "https://"))):
@@ -88,6 +89,30 @@ def _require_kind(composed: Composed, source: str, learned: Mapping[str, Any]) -
         name, kinds = found.rpartition(".")[2], " or ".join(str(kind).rpartition(".")[2] for kind in wanted)
         model = composed.choices.get("model")
         raise UserError(f"model={model} starts from a {kinds}; model.source={source} is a {name}")
+
+
+def _settle_from_source(composed: Composed, source: str, learned: Mapping[str, Any]) -> None:
+    """Put the source's values in place of `auto` in the keys that a model takes from there.
+
+    Raises UserError where another value was typed, or another division of the same data, in which identities that the
+    source was trained on would be tested.
+    """
+    target = composed.config.model._target_
+    keys = class_literal(target, "from_source") or ()
+    for key in keys:
+        own, found = composed.config.model[key], learned["model"][key]
+        if own not in ("auto", found):
+            raise UserError(f"model.{key}={own}: the run model.source={source} has {found}; leave it away")
+        composed.config.model[key] = found
+    data, before = OmegaConf.to_container(composed.config.data, resolve=True), learned["data"]
+    assert isinstance(data, dict)
+    division = ("fold", "folds", "val_fraction", "test_fraction") if keys and data["source"] == before["source"] else ()
+    other = [f"data.{key}={before[key]}" for key in division if data[key] != before[key]]
+    if other:
+        raise UserError(
+            f"model.source={source} was trained on another division of these data, so that identities which it knows "
+            f"would be tested here; type {' '.join(other)}"
+        )
 
 
 def _require_same_network(composed: Composed, source: str, network: Mapping[str, Any]) -> None:
