@@ -29,13 +29,17 @@ Ticks = Sequence[tuple[float, str]]
 
 @dataclass(frozen=True)
 class Series:
-    """A line. A `y` that is not finite is a gap; `tone` is its colour; a `faint` one is background, without values."""
+    """A line. A `y` that is not finite is a gap; `tone` is its colour; a `faint` one is background, without values.
+
+    `figure` stands beside its label, the last `y` where it is None.
+    """
 
     label: str
     x: Sequence[float]
     y: Sequence[float]
     tone: int = 0
     faint: bool = False
+    figure: float | None = None
 
 
 @dataclass(frozen=True)
@@ -76,12 +80,16 @@ def line_chart(
     y_values = [y for one in series for y in one.y if math.isfinite(y)]
     y_axis = _log_axis(y_values) if log_y else _y_axis(y_values)
     lines = [
-        {"series": one, "path": _path(one, x_axis, y_axis), "last": [y for y in one.y if math.isfinite(y)][-1]}
+        {"series": one, "path": _path(one, x_axis, y_axis), "figure": _figure(one)}
         for one in sorted(series, key=lambda one: not one.faint)
     ]
     hovers = list(_hovers([one for one in series if not one.faint], x_axis, y_axis, x_text))
     box = {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM}
     return render("chart.html", title=title, x_label=x_label, x=x_axis, y=y_axis, lines=lines, hovers=hovers, box=box)
+
+
+def _figure(series: Series) -> float:
+    return [y for y in series.y if math.isfinite(y)][-1] if series.figure is None else series.figure
 
 
 def _drawable(series: Series, log_y: bool) -> Series:
