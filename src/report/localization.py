@@ -122,14 +122,14 @@ class _Pictures:
 
 
 def _fit(answers: _Answers) -> Markup:
-    """A chart of the share of images whose IoU reaches a bound, over the bound."""
+    """A chart of the share of images whose IoU reaches a bound, over the bound; below each line lies its mean IoU."""
     if not len(answers.objects):
         return Markup("<p>No image shows an object.</p>")
     bounds = np.linspace(0, 1, 51)
 
     def line(label: str, iou: Floats, tone: int, *, faint: bool = False) -> Series:
         reached = (iou[None] >= bounds[:, None]).mean(axis=1)
-        return Series(label, bounds.tolist(), reached.tolist(), tone, faint)
+        return Series(label, bounds.tolist(), reached.tolist(), tone, faint, float(iou.mean()))
 
     counts = np.bincount(answers.labels[answers.objects], minlength=len(answers.classes))
     shown = [int(k) for k in np.argsort(-counts, kind="stable") if counts[k]]
@@ -138,8 +138,12 @@ def _fit(answers: _Answers) -> Markup:
         lines.append(line("mean box", answers.mean_box_iou[answers.objects], 0, faint=True))
     if 1 < len(shown) <= MAX_LINES:
         lines += [line(answers.classes[k], answers.iou[answers.labels == k], t) for t, k in enumerate(shown, 1)]
-    chart = line_chart("Share of images with at least this IoU", lines, "IoU", x_text=lambda x: f"IoU {x:.2f}")
-    return Markup('<div class="charts">{}</div>').format(chart)
+    chart = line_chart(
+        "Share of images with at least this IoU, and its mean", lines, "IoU", x_text=lambda x: f"IoU {x:.2f}"
+    )
+    about = "The faint line is what the mean box of each true class in train would reach."
+    words = about if answers.mean_box_iou is not None else ""
+    return Markup('<div class="charts">{}</div><p>{}</p>').format(chart, words)
 
 
 def _by_class(answers: _Answers) -> Markup:

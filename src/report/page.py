@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,17 +82,20 @@ def _headline(config: Mapping[str, Any], metrics: Mapping[str, float], record: M
         status=record.get("status"),
         reason=record.get("reason"),
         facts={name: value for name, value in facts.items() if value not in (None, "", "auto")},
-        cards=sorted(metrics.items(), key=lambda metric: _importance(metric, metrics))[:_MAX_CARDS],
+        cards=_cards(metrics),
     )
 
 
-def _importance(metric: tuple[str, float], names: Collection[str]) -> tuple[int, bool, bool, str]:
-    """Test before validation before the rest; within each, what is good when large before losses, and figures of one
-    class (`mean_iou_cat` beside `mean_iou`) last.
-    """
+def _cards(metrics: Mapping[str, float]) -> list[tuple[str, float]]:
+    """The figures to begin with: all but those of single classes (`mean_iou_cat` beside `mean_iou`)."""
+    names = [name for name in metrics if not any(name.startswith(f"{other}_") for other in metrics)]
+    return sorted(((name, metrics[name]) for name in names), key=_importance)[:_MAX_CARDS]
+
+
+def _importance(metric: tuple[str, float]) -> tuple[int, bool, str]:
+    """Test before validation before the rest; within each, what is good when large before losses."""
     split, _, name = metric[0].partition("/")
-    detail = any(metric[0].startswith(f"{other}_") for other in names)
-    return ({"test": 0, "val": 1}.get(split, 2), detail, "loss" in name or "error" in name, name)
+    return ({"test": 0, "val": 1}.get(split, 2), "loss" in name or "error" in name, name)
 
 
 def _title(config: Mapping[str, Any]) -> str:

@@ -15,9 +15,11 @@ from src.runs import session
 from tests.prove.promise import same, tensors
 from tests.training import killed, resume, train
 
-SIAMESE = ("model=siamese",)
+SIAMESE = ("model=siamese", "network=lenet", "data.source.train=320", "data.source.val=120", "data.source.test=120")
 PROBLEMS: dict[str, tuple[str, ...]] = {
     "localizer": ("model=localizer", "network=lenet", "callbacks=[default,ema]", "callbacks.ema.decay=0.9"),
+    "siamese": SIAMESE,
+    "comparison": ("model=comparison", *SIAMESE[2:]),
     "transfer": ("model=transfer", "augment=none"),
     "transfer, augmented": ("model=transfer", "augment=light", "model.trainable={0: head, 1: classifier.1}"),
 }
