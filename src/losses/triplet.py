@@ -128,7 +128,7 @@ def _counts(rows: Tensor, same: Tensor, different: Tensor, margin: float, *, sem
 
 def _weighted(rows: Tensor, as_positive: Tensor, as_negative: Tensor, margin: float) -> Tensor:
     """Return the sum of d(a, p) - d(a, n) + margin over the triplets that were counted."""
-    return ((as_positive - as_negative) * rows).sum() + margin * as_positive.sum()
+    return ((as_positive - as_negative) * rows).sum() + margin * as_positive.sum().to(rows.dtype)
 
 
 def _triplets(same: Tensor, different: Tensor) -> Tensor:

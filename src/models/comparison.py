@@ -44,7 +44,7 @@ class Comparison(VerificationModel):
         assert embedding_dim != "auto", "settled when the run began"
         assert normalize != "auto", "settled when the run began"
         super().__init__(embedding_dim=embedding_dim, normalize=normalize, **options)
-        self.comparison = ComparisonNetwork(embedding_dim, hidden)
+        self.comparison = ComparisonNetwork(embedding_dim, hidden, scale=embedding_dim**0.5 if normalize else 1.0)
 
     def comparer(self) -> Comparer:
         """Return the learned comparison, and its cross entropy over all pairs."""

@@ -193,11 +193,16 @@ class VerificationModel(ImageModule):
         return torch.cat([batch[key] for batch in self.outputs])[order]
 
     def _pixel_figures(self) -> dict[str, float]:
-        """Return the ROC area of the cosine of raw pixels, which a network must beat to have learned anything."""
+        """Return the ROC area of the cosine of raw pixels, which a network must beat to have learned anything.
+
+        The mean of each image is taken off first: the cosine of values that are all positive is close to 1, and knows
+        less (on ORL faces 0.91 in place of 0.92).
+        """
         if not all("pixels" in batch for batch in self.outputs):
             log.info("pixel_roc_auc is left out: the images of this split have more than %d values", MAX_PIXELS)
             return {}
-        return {"test/pixel_roc_auc": roc_auc_of_cosine(self.kept("pixels").float(), self.kept("identity"))}
+        pixels = self.kept("pixels").float()
+        return {"test/pixel_roc_auc": roc_auc_of_cosine(pixels - pixels.mean(1, keepdim=True), self.kept("identity"))}
 
     def _protocol_figures(self) -> dict[str, float]:
         """Return mean accuracy and standard error over the folds of the source's pairs, where it has any.

@@ -1,0 +1,147 @@
+"""Train, validation and test have no identity in common, whatever is published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from src.data.identity_splits import make_identity_splits, require_identities
+from src.data.sources.base import Indices, Pairs, Sample, Source
+from src.data.sources.shapes import Shapes
+from src.errors import UserError
+
+DEFAULTS = {"val_fraction": 0.2, "test_fraction": 0.25, "folds": 4, "fold": None, "limit": None}
+
+
+class Crowd(Source):
+    """`images` of each of `people`, interleaved; the published splits are given."""
+
+    targets = ("identity",)
+
+    def __init__(self, people: int = 20, images: int = 5, pairs: Pairs | None = None, **published: Indices) -> None:
+        self._identities = np.random.default_rng(1).permutation(np.repeat(np.arange(people), images))
+        self._published = published or {"all": np.arange(people * images)}
+        self._pairs = pairs
+
+    def setup(self) -> None: ...
+
+    def __len__(self) -> int:
+        return len(self._identities)
+
+    def read(self, index: int) -> Sample:
+        raise AssertionError("splits are made without reading")
+
+    def labels(self) -> np.ndarray:
+        raise AssertionError("identities are asked for")
+
+    def identities(self) -> np.ndarray:
+        return self._identities
+
+    def pairs(self) -> Pairs | None:
+        return self._pairs
+
+    def splits(self) -> Mapping[str, Indices]:
+        return self._published
+
+
+def who(source: Source, splits: Mapping[str, Indices]) -> dict[str, list[int]]:
+    return {name: np.unique(source.identities()[indices]).tolist() for name, indices in splits.items()}
+
+
+def test_identities_are_divided_with_all_their_images():
+    source = Crowd()
+    splits = make_identity_splits(source, **DEFAULTS)
+    people = who(source, splits)
+    assert [len(people[name]) for name in ("train", "val", "test")] == [12, 3, 5]
+    assert sorted(sum(people.values(), [])) == list(range(20))
+    np.testing.assert_array_equal(np.sort(np.concatenate(list(splits.values()))), np.arange(100))
+    again = make_identity_splits(source, **DEFAULTS)
+    assert all(np.array_equal(splits[name], again[name]) for name in splits)
+
+
+def test_folds_are_consecutive_identities():
+    source = Crowd()
+    people = [who(source, make_identity_splits(source, **DEFAULTS | {"fold": fold})) for fold in range(4)]
+    assert [fold["test"] for fold in people] == [list(range(5 * k, 5 * k + 5)) for k in range(4)]
+    assert [len(fold["val"]) for fold in people] == [3] * 4
+    with pytest.raises(UserError, match=r"data\.fold=4: data\.folds=4 has the folds 0 to 3"):
+        make_identity_splits(source, **DEFAULTS | {"fold": 4})
+
+
+def test_a_published_test_set_of_strangers_stays_and_the_fold_validates():
+    ids = Crowd().identities()
+    source = Crowd(train=np.flatnonzero(ids < 14), test=np.flatnonzero(ids >= 14))
+    assert who(source, make_identity_splits(source, **DEFAULTS))["test"] == list(range(14, 20))
+    folded = who(source, make_identity_splits(source, **DEFAULTS | {"fold": 0}))
+    assert folded["test"] == list(range(14, 20))
+    assert folded["val"] == [0, 1, 2, 3]
+
+
+def test_a_published_validation_set_of_strangers_stays():
+    ids = Crowd().identities()
+    parts = {"train": ids < 10, "val": (ids >= 10) & (ids < 14), "test": ids >= 14}
+    source = Crowd(**{name: np.flatnonzero(part) for name, part in parts.items()})
+    assert who(source, make_identity_splits(source, **DEFAULTS)) == {
+        "train": list(range(10)), "val": [10, 11, 12, 13], "test": list(range(14, 20)),
+    }  # fmt: skip
+
+
+def test_published_splits_that_share_people_are_kept_for_the_people_of_each():
+    shapes = Shapes(size=32, train=200, val=80, test=90, identities=21, max_objects=1, nothing=0.1, seed=0)
+    splits = make_identity_splits(shapes, **DEFAULTS)
+    people = who(shapes, splits)
+    assert sorted(sum(people.values(), [])) == list(range(21))
+    published = shapes.splits()
+    for name, indices in splits.items():
+        assert np.isin(indices, published[name]).all()
+        belonging = published[name][np.isin(shapes.identities()[published[name]], people[name])]
+        np.testing.assert_array_equal(indices, belonging)
+
+
+def test_the_people_of_a_file_of_pairs_are_the_test():
+    ids = Crowd().identities()
+    first, second = np.flatnonzero(ids == 3)[:2], np.array([np.flatnonzero(ids == k)[0] for k in (8, 11)])
+    pairs = Pairs(first, second, np.zeros(2, bool), np.arange(2))
+    source = Crowd(pairs=pairs)
+    people = who(source, make_identity_splits(source, **DEFAULTS))
+    assert people["test"] == [3, 8, 11]
+    assert who(source, make_identity_splits(source, **DEFAULTS | {"fold": 0}))["test"] == [0, 1, 2, 3, 4]
+
+
+def test_a_limit_keeps_whole_people_and_two_at_least():
+    source = Crowd()
+    limited = make_identity_splits(source, **DEFAULTS | {"limit": 12})
+    assert all(len(indices) == 10 for indices in limited.values())
+    assert all(len(names) == 2 for names in who(source, limited).values())
+    few = make_identity_splits(source, **DEFAULTS | {"limit": 6})
+    assert np.unique(source.identities()[few["train"]], return_counts=True)[1].tolist() == [3, 3]
+
+
+def test_few_images_of_each_person_to_train_on():
+    source = Crowd()
+    splits = make_identity_splits(source, **DEFAULTS, train_per_class=2)
+    assert np.unique(source.identities()[splits["train"]], return_counts=True)[1].tolist() == [2] * 12
+    assert len(splits["test"]) == 25
+
+
+@pytest.mark.parametrize(
+    ("people", "images", "changes", "words"),
+    [
+        (20, 1, {}, "one image per identity: none of the 12 identities in train"),
+        (20, 5, {"val_fraction": 0}, "data.val_fraction=0: the threshold"),
+        (4, 5, {}, "train has 0 of the 4 identities"),
+        (5, 5, {}, "train has 1 of the 5 identities"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_told_so(people, images, changes, words):
+    source, options = Crowd(people, images), DEFAULTS | changes
+    splits = make_identity_splits(source, **options)
+    with pytest.raises(UserError, match=words):
+        require_identities(source, splits, options["val_fraction"])
+
+
+def test_enough_people_are_enough():
+    source = Crowd(6, 2)
+    require_identities(source, make_identity_splits(source, **DEFAULTS), 0.2)
