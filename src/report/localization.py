@@ -16,7 +16,7 @@ from src.report.boxes import PREDICTED, TRUE, legend, outlined
 from src.report.charts import Series, line_chart
 from src.report.classification import class_table, confusion
 from src.report.layout import Section
-from src.report.numbers import percent, share
+from src.report.numbers import number, percent, share
 from src.report.pictures import Picture, gallery
 from src.report.scores import Bools, Floats, Ints, Probabilities
 
@@ -129,7 +129,7 @@ def _fit(answers: _Answers) -> Markup:
 
     def line(label: str, iou: Floats, tone: int, *, faint: bool = False) -> Series:
         reached = (iou[None] >= bounds[:, None]).mean(axis=1)
-        return Series(label, bounds.tolist(), reached.tolist(), tone, faint, float(iou.mean()))
+        return Series(label, bounds.tolist(), reached.tolist(), tone, faint, number(float(iou.mean())))
 
     counts = np.bincount(answers.labels[answers.objects], minlength=len(answers.classes))
     shown = [int(k) for k in np.argsort(-counts, kind="stable") if counts[k]]

@@ -17,11 +17,20 @@ class IdentityFolder(Folder):
 
     Identities and their images are in natural order (s2 before s10). Where there are folders train, val and test above
     them, their identities may differ, and should. `pairs` is a file in the format of Labeled Faces in the Wild,
-    `triplets` a csv of anchor, positive, negative; both relative to `root`.
+    `triplets` a csv of anchor, positive, negative; both relative to `root` (to `root/folder`, where that is there).
     """
 
-    def __init__(self, root: str, channels: Annotated[int, Ge(1)], pairs: str | None, triplets: str | None) -> None:
+    def __init__(
+        self,
+        root: str,
+        folder: str | None,
+        channels: Annotated[int, Ge(1)],
+        pairs: str | None,
+        triplets: str | None,
+    ) -> None:
         super().__init__(root, None, channels)
+        if folder is not None and (self.root / folder).is_dir():
+            self.root = self.root / folder
         self.pairs_file = None if pairs is None else self.root / pairs
         self.triplets_file = None if triplets is None else self.root / triplets
         self._pairs: Pairs | None = None
