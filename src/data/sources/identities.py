@@ -39,19 +39,18 @@ class IdentityFolder(Folder):
     def setup(self) -> None:
         """List the files, and read the lists. Raises UserError with everything that is wrong with one of them."""
         folders = split_folders(self.root)
-        found = {
-            split: {name: sorted(images, key=natural) for name, images in images_by_class(folder).items()}
-            for split, folder in folders.items()
-        }
+        found: dict[str, dict[str, list[str]]] = {}
         for split, folder in folders.items():
-            check_classes(self.root, folder, found[split])
+            people = images_by_class(folder)
+            check_classes(self.root, folder, people)
+            found[split] = {name: sorted(people[name], key=natural) for name in sorted(people, key=natural)}
         names = {name for people in found.values() for name in people}
         self._list(tuple(sorted(names, key=natural)), found)
-        people = People(self.classes, self._labels, self.root, self._files)
+        known = People(self.classes, self._labels, self.root, self._files)
         if self.pairs_file is not None:
-            self._pairs = read_pairs(self.pairs_file, people)
+            self._pairs = read_pairs(self.pairs_file, known)
         if self.triplets_file is not None:
-            self._triplets = read_triplets(self.triplets_file, people)
+            self._triplets = read_triplets(self.triplets_file, known)
 
     def pairs(self) -> Pairs | None:
         """Return the pairs of the file, where one is named."""
