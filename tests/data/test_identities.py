@@ -83,7 +83,7 @@ def test_numbers_are_those_of_files_that_are_called_so(tmp_path):
 
 
 def test_all_wrong_lines_of_pairs_are_told_together(people):
-    lines = ["1 4", "s1 1 4", "s1 1 s3 1", "s1 x 2", "s1 1 s1 2", "s1 1", "s1 1 2", "s1 1 s2 1", "s2 1 s10 1"]
+    lines = ["1 4", "s1 1 4", "s1 1 s100 1", "s1 x 2", "s1 1 s1 2", "s1 1", "s1 1 2", "s1 1 s2 1", "s2 1 s10 1"]
     (people / "pairs.txt").write_text("\n".join(lines))
     with pytest.raises(UserError) as caught:
         opened(people, "pairs.txt")
@@ -91,7 +91,7 @@ def test_all_wrong_lines_of_pairs_are_told_together(people):
     file = people / "pairs.txt"
     assert "5 rows are wrong" in text
     assert f"{file}:2: s1 has 3 images, and none with the number 4" in text
-    assert f"{file}:3: nobody is called s3; did you mean s" in text
+    assert f"{file}:3: nobody is called s100; did you mean s10?" in text
     assert f"{file}:4: 'x' is no number of an image" in text
     assert f"{file}:5: s1 twice in a pair of two people" in text
     assert f"{file}:6: 2 fields where" in text
@@ -117,9 +117,8 @@ def test_a_missing_list_is_told_with_its_key(people):
 
 
 def test_triplets_are_samples(people):
-    (people / "t.csv").write_text(
-        "anchor,positive,negative\ns1/1.pgm,s1/10.pgm,s2/1.pgm\ns10/2.pgm,s10/1.pgm,s1/2.pgm\n"
-    )
+    rows = ["anchor,positive,negative", "s1/1.pgm,s1/10.pgm,s2/1.pgm", "s10/2.pgm,s10/1.pgm,s1/2.pgm"]
+    (people / "t.csv").write_text("\n".join(rows))
     np.testing.assert_array_equal(opened(people, triplets="t.csv").triplets(), [[0, 2, 3], [7, 6, 1]])
 
 

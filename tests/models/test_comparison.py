@@ -86,7 +86,7 @@ def test_predict_gives_the_learned_probability(finished, tmp_path):
 
 def test_another_kind_of_source_is_refused_before_data_are_read(tmp_path):
     classifier = train(tmp_path / "classifier", "trainer.max_epochs=1", "data.source.train=32")
-    with pytest.raises(UserError, match="model=comparison starts from a Siamese; .* is a Classifier"):
+    with pytest.raises(UserError, match=r"model=comparison starts from a Siamese; .* is a Classifier"):
         compared(tmp_path / "run", classifier)
     assert not (tmp_path / "run").exists()
 
