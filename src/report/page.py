@@ -69,6 +69,7 @@ def _is_literal(value: str) -> bool:
 
 
 def _headline(config: Mapping[str, Any], metrics: Mapping[str, float], record: Mapping[str, Any]) -> Markup:
+    chosen_by = str(_lookup(config, "model.monitor")).partition("/")[2]
     facts = {name: _short(path, _lookup(config, path)) for name, path in _FACTS.items()}
     if record.get("seconds"):
         facts["time"] = duration(sum(record["seconds"].values()))
@@ -92,10 +93,19 @@ def _cards(metrics: Mapping[str, float]) -> list[tuple[str, float]]:
     return sorted(((name, metrics[name]) for name in names), key=_importance)[:_MAX_CARDS]
 
 
-def _importance(metric: tuple[str, float]) -> tuple[int, bool, str]:
-    """Test before validation before the rest; within each, what is good when large before losses."""
-    split, _, name = metric[0].partition("/")
-    return ({"test": 0, "val": 1}.get(split, 2), "loss" in name or "error" in name, name)
+def _importance(metric: str, chosen_by: str) -> tuple[int, int, str]:
+    """Test before validation before the rest; within each, what the weights were chosen by, then what is good when
+    large, then errors and losses, and at last what only describes, such as distances."""
+    split, _, name = metric.partition("/")
+    if name == chosen_by:
+        rank = 0
+    elif any(word in name for word in ("accuracy", "iou", "auc", "recall")):
+        rank = 1
+    elif any(word in name for word in ("distance", "spread", "active")):
+        rank = 4
+    else:
+        rank = 3 if "loss" in name or "error" in name else 2
+    return ({"test": 0, "val": 1}.get(split, 2), rank, name)
 
 
 def _title(config: Mapping[str, Any]) -> str:
