@@ -15,7 +15,12 @@ from src.report.layout import Section
 
 _TONES = {"train": 0, "val": 1}
 _FIRST = ("loss", "accuracy")
-_TITLES = {"lr": "Learning rate"}
+_TITLES = {
+    "lr": "Learning rate",
+    "roc_auc": "ROC area",
+    "tar_at_far_0.01": "True accepts at 0.01 false ones",
+    "tar_at_far_0.001": "True accepts at 0.001 false ones",
+}
 _STEP = "_step"
 
 

@@ -20,6 +20,8 @@ Pair = tuple[int, int, float]
 
 FEWEST_FALSE = 1e-4
 """Share of false accepts at which the logarithmic curve begins."""
+BARS = 50
+"""Of the histograms, each of several bins."""
 MAX_POINTS = 1500
 """Of the embedding in two dimensions; of more, as many are drawn, evenly chosen."""
 GAP = 4
@@ -90,13 +92,14 @@ def _false(value: float) -> str:
 
 def _distances(shown: Shown) -> Markup:
     """Shares of the pairs at each distance, as densities that both have an area of one."""
-    x = shown.distances.tolist()
-    width = float(shown.distances[1] - shown.distances[0]) or 1.0
-    densities = [counts / max(counts.sum(), 1) / width for counts in (shown.same, shown.different)]
+    x = shown.distances.reshape(BARS, -1).mean(axis=1).tolist()
+    width = (x[1] - x[0]) or 1.0
+    kinds = (shown.same, shown.different)
+    densities = [counts.reshape(BARS, -1).sum(axis=1) / max(counts.sum(), 1) / width for counts in kinds]
     series = [
         Series(name, x, density.tolist(), tone, figure=number(float(np.average(shown.distances, weights=counts))))
         for tone, (name, density, counts) in enumerate(
-            zip(("same, mean", "different, mean"), densities, (shown.same, shown.different), strict=True)
+            zip(("same, mean", "different, mean"), densities, kinds, strict=True)
         )
     ]
     if math.isfinite(shown.threshold):
@@ -138,7 +141,7 @@ def _embedding(shown: Shown) -> Markup:
         [(name, points[members], [shown.paths[i] for i in members]) for name, members in groups],
         f"two principal components, with {share:.0%} of the variance",
     )
-    return Markup('<div class="charts">{}</div>').format(chart)
+    return Markup('<div class="large">{}</div>').format(chart)
 
 
 def principal_components(embeddings: NDArray[np.floating]) -> tuple[Floats, float]:

@@ -14,6 +14,8 @@ REQUIRED = {
     "evaluate": ["run=somewhere"],
     "predict": ["run=somewhere", "input=photos"],
     "model/transfer": ["model.source=somewhere"],
+    "model/comparison": ["model.source=somewhere"],
+    "experiment/orl_comparison": ["model.source=somewhere"],
 }
 
 

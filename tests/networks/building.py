@@ -13,6 +13,7 @@ CONF = Path(__file__).parents[2] / "conf" / "network"
 
 SMALL_FAMILIES: dict[str, dict[str, Any]] = {
     "lenet": {},
+    "conv4": {"widths": [8, 8, 8, 8]},
     "alexnet": {},
     "vgg19": {"depth": 11},
     "googlenet": {},

@@ -8,7 +8,7 @@ import time
 
 from tests.prove.promise import Promise, table
 
-PROMISES = ("configuration", "shapes", "localizer_shapes", "bits", "kills", "moved", "imagenette", "caltech")
+PROMISES = ("configuration", "shapes", "localizer_shapes", "bits", "kills", "moved", "orl", "imagenette", "caltech")
 
 
 def main() -> None:
