@@ -21,6 +21,8 @@ from src.errors import UserError
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else importing it asks the package index for news
 
 _ATTEMPTS = 10  # to keep an object in view
+EVALUATED_SHARE = 0.3
+"""Share of a box's area below which evaluation's view has lost the object, whatever training says: truth is fixed."""
 
 
 class Augmentation:
@@ -31,8 +33,8 @@ class Augmentation:
     Lost objects. Where a sample has one `box` and a `label`, the crop and then each transform of albumentations must
     leave at least `min_box_share` of the box's area within the image; an object of which less is left is lost.
     `lost_object=refuse` draws again: up to ten crops, then evaluation's own view; up to ten times the transforms, then
-    none of them. `lost_object=nothing` makes the sample one of class 0, `nothing`. So it is, whatever the key, in
-    evaluation's view, which cannot be drawn again.
+    none of them. `lost_object=nothing` makes the sample one of class 0, `nothing`. So it is in
+    evaluation's view, which cannot be drawn again, where less than 0.3 of the box is left, whatever the keys.
     """
 
     def __init__(
@@ -70,13 +72,13 @@ class Augmentation:
         stream = Stream(seed, epoch, sample["index"])
         box = self._training_crop(sample, image_size, eval_crop, stream)
         turned = flipped(box, self.horizontal_flip, self.vertical_flip, stream)
-        sample = self._cut(sample, turned, image_size)
+        sample = self._cut(sample, turned, image_size, self.min_box_share)
         return self._transformed(sample, seed, epoch) if self.transforms else sample
 
     def evaluate(self, sample: Sample, image_size: int, eval_crop: EvalCrop) -> Sample:
         """Return the sample as evaluation sees it: the central crop, the same for every configuration of this class."""
         height, width = sample["image"].shape[:2]
-        return self._cut(sample, central_crop(height, width, image_size, eval_crop), image_size)
+        return self._cut(sample, central_crop(height, width, image_size, eval_crop), image_size, EVALUATED_SHARE)
 
     def _training_crop(self, sample: Sample, image_size: int, eval_crop: EvalCrop, stream: Stream) -> CropBox:
         height, width = sample["image"].shape[:2]
@@ -87,19 +89,19 @@ class Augmentation:
         ratio = (self.crop_ratio[0] * stretch, self.crop_ratio[1] * stretch)
         for _ in range(_ATTEMPTS):
             box = random_resized_crop(height, width, self.crop_scale, ratio, stream)
-            if self.lost_object == "nothing" or not self._loses(sample, box):
+            if self.lost_object == "nothing" or not self._loses(sample, box, self.min_box_share):
                 return box
         return central_crop(height, width, image_size, eval_crop)
 
-    def _loses(self, sample: Sample, box: CropBox) -> bool:
+    def _loses(self, sample: Sample, box: CropBox, share: float) -> bool:
         """Tell whether a part of the image shows too little of the sample's one object."""
         if not _has_object(sample):
             return False
-        return visible_share(sample["box"], box, *sample["image"].shape[:2]) < self.min_box_share
+        return visible_share(sample["box"], box, *sample["image"].shape[:2]) < share
 
-    def _cut(self, sample: Sample, box: CropBox, image_size: int) -> Sample:
+    def _cut(self, sample: Sample, box: CropBox, image_size: int, share: float) -> Sample:
         seen = cut(sample, box, image_size)
-        return _without_object(seen) if self._loses(sample, box) else seen
+        return _without_object(seen) if self._loses(sample, box, share) else seen
 
     def _transformed(self, sample: Sample, seed: int, epoch: int) -> Sample:
         """Return what the transforms make of a sample, again with other numbers where they lose its object."""

@@ -75,6 +75,8 @@ class ImageModule(LightningModule):
     """The buffers that hold it: an average of weights has its own."""
     source_models: ClassVar[tuple[str, ...]] = ()
     """The models that a source run must be of, where not any will do."""
+    auxiliary: ClassVar[bool] = True
+    """Whether intermediate outputs of a network (GoogLeNet) have a loss here."""
     needs_source: ClassVar[bool] = False
     """Whether `model.source` must be given."""
 
@@ -175,8 +177,12 @@ class ImageModule(LightningModule):
 
     def forward(self, images: Tensor) -> Any:
         """Apply the network to normalised images (B, C, H, W)."""
-        weights = next(self.network.parameters())  # of another type than float32 with trainer.precision=bf16-true
-        return self.network(images.to(weights.dtype).contiguous(memory_format=self._memory_format))
+        return self.network(self.as_network_takes_them(images))
+
+    def as_network_takes_them(self, images: Tensor) -> Tensor:
+        """Return images in the network's type, not float32 with trainer.precision=bf16-true, and memory format."""
+        weights = next(self.network.parameters())
+        return images.to(weights.dtype).contiguous(memory_format=self._memory_format)
 
     @property
     def _memory_format(self) -> torch.memory_format:
@@ -290,6 +296,11 @@ class ImageModule(LightningModule):
         """Return the optimizer over all parameters that will ever learn, and its schedule."""
         if isinstance(self.trainer.strategy, FSDPStrategy) and len(self.freezing.plan) > 1:
             raise UserError("model.trainable: a plan by epochs cannot be followed with sharded parameters; type ddp")
+        if not any(parameter.requires_grad for parameter in self.parameters()):
+            raise UserError(
+                f"model.trainable={self.freezing.learning_in(0)}: nothing learns in epoch 0, since all of the model is "
+                "frozen; type head, a layer's name or all"
+            )
         optimizer = self._optimizer(self.parameter_groups())
         total = self.trainer.estimated_stepping_batches
         if not math.isfinite(total):

@@ -39,11 +39,12 @@ class Comparison(VerificationModel):
         embedding_dim: Annotated[int, Ge(1)] | Literal["auto"],
         normalize: bool | Literal["auto"],
         hidden: Annotated[int, Ge(1)],
+        trainable: Literal["none"],
         **options: Any,
     ) -> None:
         assert embedding_dim != "auto", "settled when the run began"
         assert normalize != "auto", "settled when the run began"
-        super().__init__(embedding_dim=embedding_dim, normalize=normalize, **options)
+        super().__init__(embedding_dim=embedding_dim, normalize=normalize, trainable=trainable, **options)
         self.comparison = ComparisonNetwork(embedding_dim, hidden, scale=embedding_dim**0.5 if normalize else 1.0)
 
     def comparer(self) -> Comparer:

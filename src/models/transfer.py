@@ -78,7 +78,7 @@ class Transfer(Classifier):
                 parts: list[dict[str, Tensor]] = []
                 for batch in data.in_order(split):
                     moved = self.transfer_batch_to_device(batch, self.device, 0)
-                    images = data.normalized(moved)["image"].contiguous(memory_format=self._memory_format)
+                    images = self.as_network_takes_them(data.normalized(moved)["image"])
                     with torch.no_grad(), self.trainer.precision_plugin.forward_context():
                         features = penultimate.features(images)
                     if features is None:
@@ -92,8 +92,8 @@ class Transfer(Classifier):
         data.kept = {split: tensors for split, tensors in kept.items() if tensors}
         self._penultimate = penultimate
         self.seconds_to_keep = time.perf_counter() - start
-        images = sum(len(tensors["index"]) for tensors in kept.values() if tensors)
-        log.info("features of %d images kept, computed in %.1f s", images, self.seconds_to_keep)
+        count = sum(len(tensors["index"]) for tensors in kept.values() if tensors)
+        log.info("features of %d images kept, computed in %.1f s", count, self.seconds_to_keep)
         return None
 
     def on_train_epoch_start(self) -> None:

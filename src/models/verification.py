@@ -17,11 +17,11 @@ from torchmetrics import MetricCollection
 from src.data.sampler import Identities, Triplets
 from src.data.spec import DataSpec
 from src.data.view import View
+from src.errors import UserError
 from src.metrics.classification import MeanLoss
 from src.metrics.verification import NAMES, Comparer, Verification, fold_accuracy, hardest_pairs, roc_auc_of_cosine
 from src.models.base import Batch, ImageModule, Reference, Row
 from src.models.evaluated import evaluated
-from src.networks.head import main_and_auxiliary
 
 if TYPE_CHECKING:
     from src.data.module import ImageData
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAX_PIXELS = 2**27
-"""Values of a split's images up to which their raw pixels are compared too; half a gigabyte as floats."""
+MAX_PIXELS = 2**24
+"""Values of a split's images up to which their raw pixels are compared too: 1,365 images of 64 px in colour."""
 
 HARDEST = 12
 """Pairs of each kind that a report shows."""
@@ -48,6 +48,7 @@ class VerificationModel(ImageModule):
     requires: ClassVar[tuple[str, ...]] = ("identity",)
     compares: ClassVar[bool] = True
     mixes: ClassVar[bool] = False
+    auxiliary: ClassVar[bool] = False
     head: ClassVar[Literal["classes", "embedding"]] = "embedding"
     needs_validation: ClassVar[bool] = True
     measured: ClassVar[tuple[str, ...]] = ("threshold", "slope")
@@ -118,7 +119,7 @@ class VerificationModel(ImageModule):
 
     def embed(self, images: Tensor) -> Tensor:
         """Return the embeddings (B, D) of normalised images, in full precision, of length one where `normalize`."""
-        outputs, _ = main_and_auxiliary(self(images))  # GoogLeNet's auxiliary outputs learn nothing
+        outputs = self(images)
         return F.normalize(outputs.float(), dim=-1) if self.normalize else outputs.float()
 
     def of_all_processes(self, embeddings: Tensor, identities: Tensor) -> tuple[Tensor, Tensor]:
@@ -165,6 +166,11 @@ class VerificationModel(ImageModule):
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
         found: ImageData = data
         return found
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Measure a batch in full precision, as a test does: the threshold that is chosen here is used there."""
+        with torch.autocast(self.device.type, enabled=False):
+            super().validation_step(batch, batch_idx)
 
     def on_validation_epoch_end(self) -> None:
         """Log the measures, and choose threshold and slope on the validation pairs."""
@@ -241,11 +247,16 @@ class VerificationModel(ImageModule):
         """Return `answer` (same or different), `probability` of same, `distance`, `threshold`, and with whom."""
         assert reference is not None
         embeddings, others = (part["embedding"].double() for part in (predicted, reference.predicted))
-        distances = self.comparer().distances(embeddings, others)
-        nearest = distances.argmin(1)
-        found = distances.gather(1, nearest[:, None])[:, 0]
-        probabilities = self.probabilities(found)
         threshold = float(self.threshold)
+        if math.isnan(threshold):
+            raise UserError(
+                "these weights have no threshold between same and different: no validation saw pairs of both; train "
+                "with data.val_fraction above 0 and validate at least once (trainer.check_val_every_n_epoch)"
+            )
+        comparer = self.comparer()
+        closest = [comparer.distances(rows, others).min(1) for rows in torch.split(embeddings, ROWS)]
+        found, nearest = (torch.cat([part[k] for part in closest]) for k in (0, 1))
+        probabilities = self.probabilities(found)
         key = "nearest" if reference.gallery else "anchor"
         return [
             {

@@ -158,7 +158,10 @@ class Freezing:
         owners = {name.rpartition(".")[0] for name in learning}
         holders = {owner[:end] for owner in owners for end in _ends(owner)}
         names = [name for name, _ in self.network.named_modules()]
-        first = next((i for i, name in enumerate(names) if name in owners), len(names))
+        # Intermediate classifiers are defined before much of what the data pass before the head.
+        partly = 0 < len(learning) < len(self._names)
+        behind = owners - set(head_names(self.network)[1:]) if partly and learning <= self._head() else owners
+        first = next((i for i, name in enumerate(names) if name in behind), len(names))
         frozen = {name.rpartition(".")[0] for name in set(self._names) - learning}
         held = {name for i, name in enumerate(names) if name not in holders and (i < first or name in frozen)}
         return held | ({""} if not learning else set())

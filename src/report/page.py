@@ -83,19 +83,23 @@ def _headline(config: Mapping[str, Any], metrics: Mapping[str, float], record: M
         status=record.get("status"),
         reason=record.get("reason"),
         facts={name: value for name, value in facts.items() if value not in (None, "", "auto")},
-        cards=_cards(metrics),
+        cards=_cards(metrics, chosen_by),
     )
 
 
-def _cards(metrics: Mapping[str, float]) -> list[tuple[str, float]]:
+def _cards(metrics: Mapping[str, float], chosen_by: str) -> list[tuple[str, float]]:
     """The figures to begin with: all but those of single classes (`mean_iou_cat` beside `mean_iou`)."""
     names = [name for name in metrics if not any(name.startswith(f"{other}_") for other in metrics)]
-    return sorted(((name, metrics[name]) for name in names), key=_importance)[:_MAX_CARDS]
+    shown = sorted(names, key=lambda name: _importance(name, chosen_by))[:_MAX_CARDS]
+    return [(name, metrics[name]) for name in shown]
 
 
 def _importance(metric: str, chosen_by: str) -> tuple[int, int, str]:
-    """Test before validation before the rest; within each, what the weights were chosen by, then what is good when
-    large, then errors and losses, and at last what only describes, such as distances."""
+    """Return what to sort by: test before validation before the rest.
+
+    Within each comes first what the weights were chosen by, then what is good when large, then errors and losses, and
+    at last what only describes, such as distances.
+    """
     split, _, name = metric.partition("/")
     if name == chosen_by:
         rank = 0

@@ -19,6 +19,9 @@ from src.config.signatures import class_literal
 from src.errors import UserError
 from src.networks.stem import automatic_stem
 
+DIVISION = ("fold", "folds", "val_fraction", "test_fraction")
+"""The keys of `data` that say who is trained on and who is tested."""
+
 
 def settle_source(composed: Composed) -> None:
     """Turn `model.source` into the network that it means, with `network.weights` naming it.
@@ -94,8 +97,7 @@ def _require_kind(composed: Composed, source: str, learned: Mapping[str, Any]) -
 def _settle_from_source(composed: Composed, source: str, learned: Mapping[str, Any]) -> None:
     """Put the source's values in place of `auto` in the keys that a model takes from there.
 
-    Raises UserError where another value was typed, or another division of the same data, in which identities that the
-    source was trained on would be tested.
+    Raises UserError where another value was typed, or another division of the same data.
     """
     target = composed.config.model._target_
     keys = class_literal(target, "from_source") or ()
@@ -104,15 +106,41 @@ def _settle_from_source(composed: Composed, source: str, learned: Mapping[str, A
         if own not in ("auto", found):
             raise UserError(f"model.{key}={own}: the run model.source={source} has {found}; leave it away")
         composed.config.model[key] = found
-    data, before = OmegaConf.to_container(composed.config.data, resolve=True), learned["data"]
-    assert isinstance(data, dict)
-    division = ("fold", "folds", "val_fraction", "test_fraction") if keys and data["source"] == before["source"] else ()
-    other = [f"data.{key}={before[key]}" for key in division if data[key] != before[key]]
+    data: Any = OmegaConf.to_container(composed.config.data, resolve=True)
+    before = learned["data"]
+    if keys and _place(data["source"]) == _place(before["source"]):
+        _require_same_division(source, data, before)
+
+
+def require_strangers(config: Mapping[str, Any], digest: str) -> None:
+    """Raise UserError where identities that a source run learned would be tested: its data, wherever they lie by now,
+    in another division.
+    """
+    source = config["model"].get("source")
+    if source is None or not class_literal(config["model"]["_target_"], "from_source") or not Path(source).is_dir():
+        return
+    known = json.loads((Path(source) / "data.json").read_text(encoding="utf-8"))["digest"]
+    if known == digest:
+        _require_same_division(source, config["data"], run_config(Path(source))["data"])
+
+
+def _require_same_division(source: str, data: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+    wanted = {f"data.{key}": before[key] for key in DIVISION if data[key] != before[key]}
+    pairs = before["source"].get("pairs")
+    if data["source"].get("pairs") != pairs:
+        wanted["data.source.pairs"] = pairs
+    other = [f"{key}={'null' if value is None else value}" for key, value in wanted.items()]
     if other:
         raise UserError(
             f"model.source={source} was trained on another division of these data, so that identities which it knows "
             f"would be tested here; type {' '.join(other)}"
         )
+
+
+def _place(section: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what says which data a source section means, but not how they are divided."""
+    known = {key: value for key, value in section.items() if key not in ("pairs", "triplets", "channels")}
+    return known | {"root": Path(str(known.get("root", ""))).expanduser().resolve()}
 
 
 def _require_same_network(composed: Composed, source: str, network: Mapping[str, Any]) -> None:

@@ -34,7 +34,7 @@ from src.runs.checkpoint_io import AtomicCheckpointIO, load_checkpoint
 from src.runs.directory import RunDirectory, link_latest
 from src.runs.record import Record
 from src.runs.results import read_weights, write_weights
-from src.runs.source import starts_with_new_head
+from src.runs.source import require_strangers, starts_with_new_head
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +68,8 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
                 f"data.root={data.root}: these are not the data that {run.path} was trained on (digest {spec.digest} "
                 f"instead of {known.digest}); start a new run for them"
             )
+        if known is None:
+            require_strangers(config, spec.digest)
         record.update(data_digest=spec.digest, left_out=data.left_out_lines())
     with record.phase("build"):
         model = build_model(config, spec)
@@ -143,8 +145,13 @@ def open_data(config: Config) -> ImageData:
 def build_model(config: Config, spec: DataSpec) -> ImageModule:
     """Return the LightningModule with a network of freshly drawn or pretrained weights, from the stream `init`."""
     torch.manual_seed(seeds.stream(config["seed"], "init"))
-    outputs = model_class(config).network_outputs(spec, config["model"])
-    network = build(config["network"], num_classes=outputs, in_channels=spec.channels, image_size=spec.image_size)
+    kind = model_class(config)
+    outputs = kind.network_outputs(spec, config["model"])
+    section = config["network"]
+    if section.get("auxiliary") and not kind.auxiliary:
+        log.info("network.auxiliary: false, since a %s has no intermediate losses", kind.__name__)
+        section = section | {"auxiliary": False}
+    network = build(section, num_classes=outputs, in_channels=spec.channels, image_size=spec.image_size)
     if config["network"].get("weights") and starts_with_new_head(config, spec.classes):
         replace_head(network, outputs)
     model: ImageModule = build(
@@ -190,11 +197,14 @@ def require_validation(model: ImageModule, data: ImageData, callbacks: Sequence[
         waiting.append("scheduler=plateau")
     if model.needs_validation:
         waiting.append(f"the threshold of a {type(model).__name__}")
-    never = not len(data.splits["val"]) or config["trainer"].get("limit_val_batches") == 0
+    trainer = config["trainer"]
+    epochs, every = trainer.get("max_epochs"), trainer.get("check_val_every_n_epoch")
+    too_rarely = bool(epochs and every) and 0 < epochs < every
+    never = not len(data.splits["val"]) or trainer.get("limit_val_batches") == 0 or too_rarely
     if waiting and never:
         raise UserError(
             f"{' and '.join(waiting)} needs {model.monitor}, but nothing is validated: data.val_fraction or "
-            "trainer.limit_val_batches is 0"
+            "trainer.limit_val_batches is 0, or trainer.check_val_every_n_epoch more than trainer.max_epochs"
         )
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 
 from src.errors import UserError
 from src.losses.pairs import pair_loss
 from src.networks.comparison import ComparisonNetwork
+from src.runs.source import require_strangers
 from tests.models.test_siamese import SIAMESE, answers, metrics
 from tests.training import on_top, train
 
@@ -94,6 +96,16 @@ def test_another_kind_of_source_is_refused_before_data_are_read(tmp_path):
 def test_what_contradicts_the_source_is_refused(source, tmp_path):
     with pytest.raises(UserError, match=r"model\.embedding_dim=4: the run .* has 8; leave it away"):
         compared(tmp_path / "run", source, "model.embedding_dim=4")
-    with pytest.raises(UserError, match=r"another division of these data.*type data\.fold=None"):
+    with pytest.raises(UserError, match=r"another division of these data.*type data\.fold=null"):
         compared(tmp_path / "run", source, "data.fold=1")
     assert json.loads((source / "record.json").read_text())["status"] == "finished"
+
+
+def test_the_same_data_elsewhere_in_another_division_are_refused(source):
+    config = yaml.safe_load((source / "config.yaml").read_text())
+    config["model"] = {"_target_": "src.models.comparison.Comparison", "source": str(source)}
+    digest = json.loads((source / "data.json").read_text())["digest"]
+    require_strangers(config, digest)
+    require_strangers(config | {"data": config["data"] | {"fold": 1}}, "of other data")
+    with pytest.raises(UserError, match=r"identities which it knows would be tested here; type data\.fold=null"):
+        require_strangers(config | {"data": config["data"] | {"fold": 1}}, digest)

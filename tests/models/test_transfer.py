@@ -105,6 +105,23 @@ def test_a_head_for_the_same_classes_is_kept_and_for_others_new(source, tmp_path
     assert not torch.equal(load_file(other / "weights.safetensors")[head], learned)
 
 
+def test_frozen_layers_are_their_own_average_to_the_bit(source, tmp_path):
+    average = ("callbacks=[default,ema]", "callbacks.ema.decay=0.9", "model.keep_features=false")
+    run = train(tmp_path / "run", "model=transfer", f"model.source={source}", *average)
+    before, after = load_file(source / "weights.safetensors"), load_file(run / "weights.safetensors")
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"classifier.5.weight", "classifier.5.bias"}
+
+
+def test_features_are_computed_in_the_networks_type(source, tmp_path):
+    train(tmp_path / "run", "model=transfer", f"model.source={source}", "augment=none", "trainer.precision=bf16-true")
+
+
+def test_nothing_to_learn_is_a_message(source, tmp_path):
+    with pytest.raises(UserError, match="model.trainable=none: nothing learns in epoch 0"):
+        train(tmp_path / "run", "model=transfer", f"model.source={source}", "model.trainable=none")
+
+
 @pytest.mark.parametrize("family", LIGHT_FAMILIES)
 def test_features_lead_to_the_networks_outputs(family):
     torch.manual_seed(0)

@@ -76,6 +76,13 @@ def test_what_learns(trainable, expected):
     assert {name.split(".")[0] for name in learned(before, network)} == expected
 
 
+def test_dropout_before_a_head_is_off_though_intermediate_heads_are_defined_before_it():
+    network = build("googlenet", num_classes=3)
+    Freezing(network, "head")
+    network.train()
+    assert not any(module.training for module in network.modules() if isinstance(module, nn.Dropout))
+
+
 def test_dropout_before_what_learns_is_off_and_behind_it_on():
     network = small()
     Freezing(network, "3")

@@ -89,6 +89,12 @@ class BoxedImages(Source):
         bad: list[BadRow] = []
         pictures = list(self.pictures(bad))
         self.classes = (NOTHING, *self.class_names(pictures))
+        twice = sorted({name for name in self.classes if self.classes.count(name) > 1})
+        if twice:
+            raise UserError(
+                f"data.root={self.root}: the class {', '.join(twice)} is there twice; {NOTHING} is class 0 by itself, "
+                "and every other class has a name of its own"
+            )
         kept = [picture for picture in pictures if self._is_kept(picture, bad)]
         self.bad_rows = tuple(bad)
         self.classes = (NOTHING, *self.class_names(kept))  # without those that only wrong annotations name

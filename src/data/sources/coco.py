@@ -66,7 +66,7 @@ class Coco(BoxedImages):
     def _read(self, file: Path, split: str, bad: list[BadRow]) -> Iterable[Picture]:
         try:
             content = json.loads(file.read_bytes())
-            images, objects = content["images"], content.get("annotations", [])
+            images, objects = (_entries(content, key) for key in ("images", "annotations"))
             categories = {int(one["id"]): str(one["name"]) for one in content["categories"]}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{file} is no annotation in COCO's form: {type(error).__name__} {error}") from error
@@ -123,3 +123,18 @@ class Coco(BoxedImages):
             reason = f"bbox {one.get('bbox')} has no four numbers" if known else f"no category has the id {category}"
             bad.append(BadRow(where, reason))
             picture.spoiled = True
+
+
+def _entries(content: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    """Return the entries of a list in a COCO file. Raises TypeError where they are no entries, or an id is no number
+    or text.
+    """
+    found = content[key]
+    ids = ("id", "image_id", "category_id")
+    if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
+        raise TypeError(f"{key} is no list of entries")
+    for number, one in enumerate(found):
+        for name in ids:
+            if not isinstance(one.get(name, 0), int | str):
+                raise TypeError(f"{key}[{number}].{name} is {one[name]}")
+    return found

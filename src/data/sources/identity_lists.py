@@ -112,6 +112,8 @@ def _pair(fields: Sequence[str], people: People) -> tuple[int, int, bool] | str:
     faults = dict.fromkeys(one for one in found if isinstance(one, str))
     if faults:
         return "; ".join(faults)
+    if found[0] == found[1]:
+        return f"image {fields[1]} of {fields[0]} twice; a pair needs two images"
     return int(found[0]), int(found[1]), same
 
 
