@@ -118,7 +118,7 @@ def test_features_are_computed_in_the_networks_type(source, tmp_path):
 
 
 def test_nothing_to_learn_is_a_message(source, tmp_path):
-    with pytest.raises(UserError, match="model.trainable=none: nothing learns in epoch 0"):
+    with pytest.raises(UserError, match=r"model\.trainable=none: nothing learns in epoch 0"):
         train(tmp_path / "run", "model=transfer", f"model.source={source}", "model.trainable=none")
 
 

@@ -19,7 +19,7 @@ SIAMESE = ("model=siamese", "network=lenet", "data.source.train=320", "data.sour
 PROBLEMS: dict[str, tuple[str, ...]] = {
     "localizer": ("model=localizer", "network=lenet", "callbacks=[default,ema]", "callbacks.ema.decay=0.9"),
     "siamese": SIAMESE,
-    "comparison": ("model=comparison", *SIAMESE[2:]),
+    "comparison": ("model=comparison", *SIAMESE[2:], "callbacks=[default,ema]", "callbacks.ema.decay=0.9"),
     "transfer": ("model=transfer", "augment=none"),
     "transfer, augmented": ("model=transfer", "augment=light", "model.trainable={0: head, 1: classifier.1}"),
 }
@@ -73,6 +73,16 @@ def test_a_moved_run_evaluates_to_the_same_figures(finished, tmp_path):
     figures, _ = evaluate(config, run, split="test", checkpoint="best", output=None)
     trained = json.loads((finished / "metrics.json").read_text())
     assert figures == {key: value for key, value in trained.items() if key.startswith("test/")}
+
+
+def test_the_best_weights_have_the_figures_that_validation_found(finished):
+    from src.runs.evaluation import evaluate
+
+    run, config = session.reopen(str(finished), ())
+    figures, _ = evaluate(config, run, split="val", checkpoint="best", output=None)
+    trained = json.loads((finished / "metrics.json").read_text())
+    validated = {key: value for key, value in trained.items() if key.startswith("val/")}
+    assert {key: figures[key] for key in validated} == pytest.approx(validated, abs=1e-5)
 
 
 def test_predictions_do_not_depend_on_the_batch(finished, tmp_path):
