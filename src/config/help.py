@@ -14,12 +14,14 @@ FIRST = ("train", "evaluate", "predict")
 
 MOST_USED = (
     *("seed", "data.root", "data.image_size", "data.batch_size", "data.num_workers", "optimizer.lr"),
-    *("trainer.max_epochs", "trainer.precision", "network.weights", "name", "run_dir", "resume"),
+    *("trainer.max_epochs", "trainer.precision", "model.source", "model.trainable"),
+    *("name", "run_dir", "resume"),
 )
 
 EXAMPLES = {
     "train": (
         ("model=vgg19 data=imagenette data.root=datasets", "another network, another data set"),
+        ("model=transfer model.source=runs/first data=folder data.root=photos", "new classes on what has been learned"),
         ("experiment=imagenette_quick", "settings that belong together"),
         ("data=folder data.root=photos trainer.max_epochs=20", "a folder per class of your own"),
         ("'callbacks=[default,early_stopping]' logger=csv", "several choices of one group"),
@@ -33,16 +35,22 @@ EXAMPLES = {
         ("run=runs/latest split=val", "another split"),
         ("run=runs/latest data.batch_size=256", "a key of the run's own configuration"),
     ),
-    "predict": (("run=runs/latest 'input=photos/*.jpg' output=predictions.json", "a glob; JSON"),),
+    "predict": (
+        ("run=runs/latest 'input=photos/*.jpg' output=predictions.json", "a glob; JSON"),
+        ("run=runs/faces anchor=ann.jpg input=photos/", "a siamese run: is it the one in ann.jpg?"),
+        ("run=runs/faces gallery=people/ input=photos/", "who in people/ is nearest?"),
+    ),
 }  # fmt: skip
 
 
 def help_text(command: str, words: Sequence[str] = ()) -> str:
-    """Return the help of a command; of single groups, every choice with its description, where `words` name any."""
+    """Return the help of a command; where `words` name groups, every choice of them, and of GROUP=CHOICE its file."""
     groups = Groups()
     width = min(120, shutil.get_terminal_size((100, 24)).columns)
     named = [word for word in words if groups.is_group(word)]
-    parts = [_choices(group, groups) for group in named] or list(_overview(command, groups, width))
+    files = [groups.file(word.replace("=", "/", 1)) for word in words if groups.is_group(word.partition("=")[0])]
+    told = [path.read_text(encoding="utf-8").strip() for path in files if path is not None]
+    parts = [*(_choices(group, groups) for group in named), *told] or list(_overview(command, groups, width))
     return "\n\n".join(part for part in parts if part)
 
 

@@ -171,7 +171,8 @@ class ImageData(LightningDataModule):
         bad = [sample.index for sample in found.unreadable]
         self.left_out = found.unreadable
         if left_out := len(self.left_out) + len(self.source.bad_rows):
-            log.warning("data.on_bad_sample=skip: %d left out, named in record.json", left_out)
+            first = next(iter([*(row.place for row in self.source.bad_rows), *(one.path for one in self.left_out)]))
+            log.warning("data.on_bad_sample=skip: %d left out (%s%s)", left_out, first, ", ..." * (left_out > 1))
         self.splits = {name: indices[~np.isin(indices, bad)] for name, indices in splits.items()}
         if not len(self.splits["train"]) and found.unreadable:
             first = found.unreadable[0].path
@@ -180,10 +181,15 @@ class ImageData(LightningDataModule):
 
     def _as_trained_on(self, spec: DataSpec, digest: str) -> DataSpec:
         other_classes = not self.by_identity and spec.classes != tuple(self.source.classes)
-        if other_classes or spec.channels != self.source.channels:
+        if spec.channels != self.source.channels:
             raise UserError(
-                f"the run was trained on {spec.channels} channels and the classes {_listed(spec.classes)}; these data "
-                f"have {self.source.channels} and {_listed(self.source.classes)}"
+                f"the run was trained on images of {spec.channels} channels; these data have {self.source.channels} "
+                "(data.source.channels, where there is that key)"
+            )
+        if other_classes:
+            raise UserError(
+                f"the run was trained on the classes {_listed(spec.classes)}; these data have "
+                f"{_listed(self.source.classes)}"
             )
         return dataclasses.replace(spec, digest=digest)
 

@@ -266,7 +266,9 @@ class ImageModule(LightningModule):
         if not self.freezing.begin(epoch):
             return
         learning = sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
-        log.info("Epoch %d: %s learns, %s parameters", epoch, self.freezing.learning_in(epoch), f"{learning:,}")
+        what = self.freezing.learning_in(epoch)
+        behind = "" if what in ("all", "head") else " and all behind it"
+        log.info("From here on learns %s%s: %s parameters", what, behind, f"{learning:,}")
         strategy = self.trainer.strategy
         if isinstance(strategy, DDPStrategy):  # its wrapper only knows the parameters that learned when it was made
             strategy.model = strategy._setup_model(self)
@@ -348,11 +350,16 @@ class ImageModule(LightningModule):
         return self.freezing.everything_learns and self.layer_lr_decay == 1
 
     def stages(self) -> list[tuple[Stage, float]]:
-        """Return the network's stages and each one's share of `optimizer.lr`, the input's first."""
+        """Return the network's stages and each one's share of `optimizer.lr`, the input's first; then other parts."""
         names = {stage_of(name): name for name, _ in self.network.named_parameters()}
-        return [
+        stages = [
             (stage, self.layer_lr_decay ** self.freezing.depth(names[stage.name])) for stage in self.freezing.stages()
         ]
+        for name, part in self.named_children():
+            count = sum(parameter.numel() for parameter in part.parameters())
+            if part is not self.network and count:
+                stages.append((Stage(name, count, 0), 1.0))
+        return stages
 
     # Checkpoints
 

@@ -53,8 +53,8 @@ class Transfer(Classifier):
         reason = self._why_not(data)
         if reason is None:
             reason = self._keep(data)
-        if reason is not None and self.keep_features:
-            log.info("features are computed in every epoch: %s", reason)
+        if reason is not None and self.keep_features and self.freezing.plan == {0: "head"}:
+            log.info("What the head is given is computed in every epoch: %s", reason)
 
     def _why_not(self, data: ImageData) -> str | None:
         """Return why features cannot be kept, None where they can."""

@@ -38,6 +38,8 @@ def write_run_report(run_dir: Path, sections: Sequence[Section]) -> Path:
     """
     config_text = _read(run_dir / "config.yaml")
     config = yaml.safe_load(config_text) or {}
+    choices = (yaml.safe_load(_read(run_dir / "compose.yaml")) or {}).get("choices", {})
+    config = config | {"choices": {group: choices.get(group) for group in ("model", "data")}}
     record = json.loads(_read(run_dir / "record.json") or "{}")
     metrics = json.loads(_read(run_dir / "metrics.json") or "{}")
     curves = curves_section(run_dir / "metrics.csv") if (run_dir / "metrics.csv").exists() else None
@@ -117,12 +119,15 @@ def _title(config: Mapping[str, Any]) -> str:
 
 
 def _what(config: Mapping[str, Any]) -> str:
-    """Network and data in words, `resnet 18 on Imagenette`, from the names of their targets."""
+    """Network and data in words, `resnet 18 on imagenette`, and the learning problem where it has its own name."""
     network = _lookup(config, "network") or {}
     kind = _short("_target_", network.get("_target_", ""))
     size = network.get("depth", network.get("variant", ""))
     name = network.get("name") or f"{kind} {size}".strip()
-    data = _short("_target_", _lookup(config, "data.source._target_"))
+    problem = _lookup(config, "choices.model")
+    if problem and problem != kind and not name.startswith(str(problem)) and kind not in str(problem):
+        name = f"{problem}, {name}"
+    data = _lookup(config, "choices.data") or _short("_target_", _lookup(config, "data.source._target_"))
     return " on ".join(filter(None, (name, data))) or "Run"
 
 

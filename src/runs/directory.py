@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from src.errors import UserError
+from src.runs.record import status_of
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,12 @@ def open_run(path: str | Path) -> RunDirectory:
 def new_run(run_dir: str | None, runs_dir: str, name: str, overrides: Sequence[str]) -> RunDirectory:
     """Make the directory of a new run: `run_dir`, or RUNS_DIR/NAME/DATETIME-HASH.
 
-    Raises UserError where it holds a run already: nothing is ever overwritten.
+    One that failed before it had read its data, as after a mistake in what was typed, leaves its place to the next.
+    Raises UserError where it holds a run already: nothing that was learned is ever overwritten.
     """
     if run_dir is not None:
         path = Path(run_dir)
-        if (path / "compose.yaml").exists():
+        if (path / "compose.yaml").exists() and not _never_began(RunDirectory(path)):
             raise UserError(
                 f"run_dir={run_dir} holds a run already; type resume={run_dir} to continue it, or name another"
             )
@@ -96,6 +98,12 @@ def new_run(run_dir: str | None, runs_dir: str, name: str, overrides: Sequence[s
     while not _make(path, new=True):
         path = path.with_name(path.name + "+")
     return RunDirectory(path.resolve())
+
+
+def _never_began(run: RunDirectory) -> bool:
+    """Tell whether a run failed before anything of it could be of use."""
+    useful = (run.data, run.metrics, run.weights, run.path / "checkpoints", run.path / "metrics.csv")
+    return status_of(run.path) == "failed" and not any(path.exists() for path in useful)
 
 
 def _make(path: Path, *, new: bool = False) -> bool:

@@ -20,7 +20,8 @@ def evaluate(
 ) -> tuple[dict[str, float], Path]:
     """Measure the weights of a checkpoint on a split; returns the figures and the file that they were written to.
 
-    Nothing else in the run directory is touched. Raises UserError where the data have other classes than the run.
+    That of other data than the run's has their digest in its name, so that the run's own figures stay. Nothing else in
+    the run directory is touched. Raises UserError where the data have other classes than the run.
     """
     model, data, spec = restore(config, run, checkpoint)
     if not len(data.splits[split]):
@@ -32,7 +33,8 @@ def evaluate(
         figures = measure(trainer, model, data, split)
     except Interrupted as error:  # nothing to save here: the command ends as any other does
         raise KeyboardInterrupt from error
-    path = Path(output) if output else run.path / f"evaluation-{split}.json"
+    other = "" if spec.digest == DataSpec.load(run.data).digest else f"-{spec.digest[:8]}"
+    path = Path(output) if output else run.path / f"evaluation-{split}{other}.json"
     if trainer.is_global_zero:
         write_json(
             path,

@@ -90,7 +90,7 @@ def require_reference(config: dict[str, Any], run: RunDirectory, anchor: str | N
         if given:
             raise UserError(f"{' '.join(given)}: run={run.path} is a {name}, which compares no images; leave it away")
     elif len(given) != 1:
-        what = "both are given" if given else "what with?"
+        what = "not with both; leave out one of the two." if given else "with what?"
         raise UserError(
             f"run={run.path} is a {name}, which compares images: {what} Type anchor=IMAGE, which each input is "
             "compared with, or gallery=FOLDER, in which the nearest is found"

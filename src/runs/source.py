@@ -150,6 +150,12 @@ def _require_same_network(composed: Composed, source: str, network: Mapping[str,
     assert isinstance(here, dict)
     typed = [override.key for override in composed.typed if override.key.startswith("network.")]
     keys = set(here) | set(network) if "network" in chosen else {key.split(".")[1] for key in typed}
+    if "network" in chosen and here.get("_target_") != network.get("_target_"):
+        names = [str(section.get("_target_")).rpartition(".")[2] for section in (network, here)]
+        raise UserError(
+            f"model.source={source} is a run of another network than was typed: it is a {names[0]}, not a {names[1]}. "
+            "Leave network away: it is the source's"
+        )
     other = [
         f"network.{key}={network.get(key)}, not {here.get(key)}"
         for key in sorted(keys - {"weights"})

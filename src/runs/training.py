@@ -176,7 +176,7 @@ def learning_table(model: ImageModule) -> str:
     """Return what learns of the network, a line for each stage."""
     rows = [("stage", "parameters", "learns", "learning rate")]
     for stage, share in model.stages():
-        when = {None: "frozen", 0: "yes"}.get(stage.learns_from, f"from epoch {stage.learns_from}")
+        when = {None: "frozen", 0: "yes"}.get(stage.learns_from, f"after {stage.learns_from} epochs")
         rows.append((stage.name, f"{stage.parameters:,}", when, "" if stage.learns_from is None else f"x {share:.3g}"))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     return "\n".join(

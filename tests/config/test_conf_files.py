@@ -16,6 +16,7 @@ REQUIRED = {
     "model/transfer": ["model.source=somewhere"],
     "model/comparison": ["model.source=somewhere"],
     "experiment/orl_comparison": ["model.source=somewhere"],
+    "experiment/imagenette_transfer": ["model.source=somewhere"],
 }
 
 

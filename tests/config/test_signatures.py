@@ -228,7 +228,7 @@ def test_what_is_not_there_is_told_with_the_nearest_name():
 
 
 def test_literals_of_classes_are_read_through_their_bases():
-    assert class_literal("src.data.sources.imagenette.Imagewoof", "targets") == ("label",)
+    assert class_literal("src.data.sources.imagenette.Imagewoof", "targets") == ("label", "identity")
     assert "box" in class_literal("src.data.sources.shapes.Shapes", "targets")
     assert class_literal("src.models.classifier.Classifier", "requires") == ("label",)
     assert class_literal("src.models.classifier.Classifier", "nothing") is None

@@ -226,7 +226,7 @@ def test_predict_compares_with_an_anchor_or_finds_the_nearest(finished, people, 
         assert (row["probability"] >= 0.5) == (row["answer"] == "same")
     rows = answers(finished, people / "p3", tmp_path / "out.json", gallery=str(people))
     assert [row["nearest"] for row in rows] == [row["path"] for row in rows]  # each is in the gallery itself
-    with pytest.raises(UserError, match="what with"):
+    with pytest.raises(UserError, match="with what"):
         answers(finished, people, tmp_path / "out.csv")
 
 

@@ -74,3 +74,13 @@ def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
     run.remove_half_written()
     assert not part.exists()
     assert run.checkpoint("last").exists()
+
+
+def test_a_run_that_failed_before_its_data_leaves_its_place(tmp_path):
+    run = new_run(str(tmp_path / "run"), "runs", "name", ())
+    run.compose.write_text("{}")
+    run.record.write_text('{"status": "failed"}')
+    new_run(str(run.path), "runs", "name", ())
+    run.data.write_text("{}")
+    with pytest.raises(UserError, match="holds a run already"):
+        new_run(str(run.path), "runs", "name", ())

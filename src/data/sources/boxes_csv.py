@@ -54,11 +54,15 @@ class BoxesCsv(BoxedImages):
         self.image_path, self.box_format, self.box_units = image_path, box_format, box_units
         named = [f"data.source.{key}={column}" for key, column in self.columns.items() if isinstance(column, str)]
         if named and not header:
-            raise UserError(f"data.source.header=false: columns are numbers from 0, but {', '.join(named)}")
+            raise UserError(
+                f"data.source.header=false: columns are numbers from 0, but {', '.join(named)}; type such as "
+                "data.source.image_column=0 data.source.label_column=1 data.source.box_columns=[2,3,4,5]"
+            )
         fields = {name for _, name, _, _ in string.Formatter().parse(image_path) if name is not None}
         if "image" not in fields or fields - set(_FIELDS):
             raise UserError(
-                f"data.source.image_path={image_path}: expected a path with {{image}}, and {{label}} or {{table}}"
+                f"data.source.image_path={image_path}: expected a path with {{image}} in it, and {{label}} or "
+                "{table} where it depends on them; type data.source.image_path=\"'images/{image}'\""
             )
 
     def pictures(self, bad: list[BadRow]) -> Iterable[Picture]:
