@@ -20,6 +20,8 @@ Pair = tuple[int, int, float]
 
 FEWEST_FALSE = 1e-4
 """Share of false accepts at which the logarithmic curve begins."""
+CORNERS = 600
+"""Of a curve that are drawn."""
 BARS = 50
 """Of the histograms, each of several bins."""
 MAX_POINTS = 1500
@@ -64,14 +66,14 @@ def verification_sections(shown: Shown, split: str) -> list[Section]:
 
 def _roc(shown: Shown) -> Markup:
     chance = Series("chance", [0.0, 1.0], [0.0, 1.0], tone=5, faint=True)
-    network = Series("area", shown.false_accepts.tolist(), shown.true_accepts.tolist(), figure=number(shown.roc_auc))
+    network = Series("area", *_corners(shown.false_accepts, shown.true_accepts), figure=number(shown.roc_auc))
     return line_chart("True accepts", [chance, network], "false accepts", x_text=_false)
 
 
 def _roc_logarithmic(shown: Shown) -> Markup:
     """The same curve where false accepts are few: powers of ten on the x axis."""
     few = shown.false_accepts >= FEWEST_FALSE
-    x = np.log10(shown.false_accepts[few])
+    x, y = _corners(np.log10(shown.false_accepts[few]), shown.true_accepts[few])
     ticks = [(float(power), number(10.0**power)) for power in range(round(math.log10(FEWEST_FALSE)), 1)]
     at = [share for share in (0.001, 0.01) if (shown.false_accepts <= share).any()]
     figure = ", ".join(
@@ -79,11 +81,19 @@ def _roc_logarithmic(shown: Shown) -> Markup:
     )
     return line_chart(
         "True accepts at few false ones",
-        [Series("", x.tolist(), shown.true_accepts[few].tolist(), figure=figure)],
+        [Series("", x, y, figure=figure)],
         "false accepts, logarithmic",
         x_ticks=ticks,
         x_text=lambda value: _false(10.0**value),
     )
+
+
+def _corners(x: Floats, y: Floats) -> tuple[list[float], list[float]]:
+    """Return the corners of a staircase without the points on its steps, the last always; of many, evenly chosen."""
+    inner = ((x[1:-1] == x[:-2]) & (x[1:-1] == x[2:])) | ((y[1:-1] == y[:-2]) & (y[1:-1] == y[2:]))
+    kept = np.flatnonzero(np.concatenate([[True], ~inner, [True]])) if len(x) > 2 else np.arange(len(x))
+    kept = kept[np.unique(np.linspace(0, len(kept) - 1, CORNERS).round().astype(int))]
+    return x[kept].tolist(), y[kept].tolist()
 
 
 def _false(value: float) -> str:

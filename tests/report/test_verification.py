@@ -47,6 +47,16 @@ def test_the_curves_say_area_accepts_means_and_threshold():
     assert "threshold 0.75" in text
 
 
+def test_a_curve_of_many_corners_is_drawn_to_its_end():
+    false = np.concatenate([np.repeat(np.linspace(0, 0.3, 3000), 2), [1.0]])
+    true = np.concatenate([[0.0], np.repeat(np.linspace(0.001, 1, 3000), 2)])
+    path = re.search(
+        r'class="line t0" d="(.*?)"', sections(false_accepts=false, true_accepts=true)["Same or different"]
+    )
+    last = path.group(1).rpartition("L")[2]
+    assert last == "352.0 7.0"  # the upper right corner of the plot
+
+
 def test_hardest_pairs_are_side_by_side_with_their_answer():
     made = sections()
     nearest = words(str(made["Nearest of different identities"]))
