@@ -8,7 +8,10 @@ import time
 
 from tests.prove.promise import Promise, table
 
-PROMISES = ("configuration", "shapes", "localizer_shapes", "bits", "kills", "moved", "orl", "imagenette", "caltech")
+PROMISES = (
+    *("configuration", "shapes", "localizer_shapes", "bits", "kills", "moved"),
+    *("orl", "caltech", "imagenette", "transfer"),
+)
 
 
 def main() -> None:
