@@ -18,6 +18,7 @@ HEADS = {
     "efficientnet": "classifier.1",
     "mobilenet": "classifier.3",
     "convnext": "classifier.2",
+    "conv4": "classifier.2",
     "timm": "fc",
 }
 
