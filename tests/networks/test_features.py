@@ -22,7 +22,7 @@ EXPECTED = {  # the last stage as each family's own code names it; channels as p
     "efficientnet": ("features", (1280, 3, 3)),
     "mobilenet": ("features", (576, 3, 3)),
     "convnext": ("features", (768, 3, 3)),
-    "conv4": ("features", (64, 6, 6)),
+    "conv4": ("features", (8, 6, 6)),
     "timm": ("layer4", (512, 3, 3)),
 }
 
