@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from src.data.medium import Medium
 from src.data.sampler import Batch
-from src.data.sources.base import Sample, Source
+from src.data.sources.base import Sample
 
 Transform = Callable[[Sample, int], Sample]
 """A sample and its epoch to the sample as the network shall see it, all of one size."""
@@ -21,15 +22,15 @@ _RAGGED = ("boxes", "labels", "masks")
 
 
 class BatchDataset(Dataset[dict[str, Any]]):
-    """A split of a source with some of its targets. Indexed by a `Batch`, it returns the collated batch.
+    """A split with some of its targets, read from a medium. Indexed by a `Batch`, it returns the collated batch.
 
     `image` is uint8 (B, C, H, W), a view of memory laid out channels last; targets are stacked, ragged ones are lists.
     """
 
     def __init__(
-        self, source: Source, indices: NDArray[np.int64], transform: Transform, targets: Sequence[str]
+        self, medium: Medium, indices: NDArray[np.int64], transform: Transform, targets: Sequence[str]
     ) -> None:
-        self.source, self.indices, self.transform, self.targets = source, indices, transform, tuple(targets)
+        self.medium, self.indices, self.transform, self.targets = medium, indices, transform, tuple(targets)
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -37,7 +38,7 @@ class BatchDataset(Dataset[dict[str, Any]]):
     def sample(self, position: int, epoch: int = 0) -> Sample:
         """Return one transformed sample of the split, with its `index` in the source."""
         index = int(self.indices[position])
-        read = self.source.read(index)
+        read = self.medium.read(index)
         wanted = {key: read[key] for key in ("image", "path", *self.targets) if key in read}
         return self.transform(wanted | {"index": index}, epoch)
 

@@ -22,6 +22,7 @@ from src.data.dataset import BatchDataset, KeptDataset, Transform
 from src.data.identity_splits import make_identity_splits, require_identities
 from src.data.inspection import BadSample, inspect
 from src.data.mean_boxes import mean_boxes
+from src.data.medium import Files, Medium
 from src.data.mix import mix
 from src.data.normalize import channel_statistics, fixed_statistics, normalize
 from src.data.sampler import (
@@ -101,6 +102,7 @@ class ImageData(LightningDataModule):
         self.image_size, self.eval_crop = image_size, eval_crop
         self.by_identity, self.batches = by_identity, batches
         self._check_batches()
+        self.medium: Medium = Files(source)
         self.splits: dict[str, Indices] = {}
         self.left_out: tuple[BadSample, ...] = ()
         self.spec: DataSpec | None = None
@@ -215,7 +217,7 @@ class ImageData(LightningDataModule):
         fixed = fixed_statistics(choice, channels)
         if fixed is not None:
             return fixed
-        images = (self.augment.evaluate(self.source.read(int(i)), size, crop)["image"] for i in self.splits["train"])
+        images = (self.augment.evaluate(self.medium.read(int(i)), size, crop)["image"] for i in self.splits["train"])
         mean, std = channel_statistics(images)
         return mean, std if choice == "dataset" else (1.0,) * channels
 
@@ -237,7 +239,7 @@ class ImageData(LightningDataModule):
         """Return a split (`train`, `val`, `test`) as a dataset, as evaluation sees it or augmented."""
         spec = self._opened()
         targets = spec.targets if self.wanted_targets is None else self.wanted_targets
-        return BatchDataset(self.source, self.splits[split], self._transform(spec, augmented), targets)
+        return BatchDataset(self.medium, self.splits[split], self._transform(spec, augmented), targets)
 
     def _transform(self, spec: DataSpec, augmented: bool) -> Transform:
         if not augmented:
