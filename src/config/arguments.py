@@ -6,7 +6,7 @@ The configuration check reads these dataclasses as text (`signatures`); nothing 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Interval
 
@@ -26,6 +26,30 @@ class Train:
     resume: str | None
     only_batch: bool
     allowed_packages: list[str]
+
+
+@dataclass
+class Sweep:
+    """The section `sweep` of conf/train.yaml."""
+
+    jobs: Annotated[int, Ge(1)]
+    retry: Literal["failed", "stale"] | None
+    preload: bool
+
+
+@dataclass
+class Search:
+    """The section `search`: conf/search/ and conf/pruner/."""
+
+    sampler: dict[str, Any] | None
+    pruner: dict[str, Any] | None
+    n_trials: Annotated[int, Ge(1)] | None
+    metric: str | list[str]
+    direction: Literal["min", "max"] | list[Literal["min", "max"]]
+    space: dict[str, str]
+    storage: str | None
+    study: str | None
+    dead_after: Annotated[int, Ge(60)]
 
 
 @dataclass

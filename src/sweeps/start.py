@@ -1,0 +1,157 @@
+"""A sweep from what was typed behind `-m` to its last job."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from src.config import saved
+from src.config.assess import Assessment, assess
+from src.config.composed import Composed
+from src.config.groups import Groups
+from src.config.overrides import Typed
+from src.config.problems import ConfigurationError, Problem
+from src.errors import UserError
+from src.files import write_json
+from src.sweeps import locks
+from src.sweeps.devices import Gpus, visible_gpus
+from src.sweeps.engine import Engine, Jobs, Place, require_enough
+from src.sweeps.grid import Grid, combinations
+from src.sweeps.job import Job, is_control, short_digest, word
+from src.sweeps.local import ThisMachine
+from src.sweeps.space import Dimension, dimensions
+from src.sweeps.table import Table
+
+
+class Plan:
+    """What a sweep is made of: the swept keys, what is fixed, and how a point becomes a checked job."""
+
+    def __init__(self, assessment: Assessment, file: str | None) -> None:
+        self.composed: Composed = assessment.accepted()
+        self.config = saved.plain(self.composed.config)
+        self.groups: Groups = self.composed.groups
+        self.file = file
+        typed = [override for override in assessment.typed if not is_control(override.key)]
+        require_one_value(assessment.typed)
+        self.dimensions: list[Dimension] = dimensions(typed, self.config["search"]["space"], self.groups)
+        swept = {dimension.key for dimension in self.dimensions}
+        self.order = [override.key for override in typed]
+        self.fixed = {override.key: override.canonical for override in typed if override.key not in swept}
+        self.folder = sweep_directory(self, assessment.typed)
+
+    def job(self, values: Mapping[str, str]) -> tuple[Job, list[Problem]]:
+        """Return the job at a point and what is wrong with it, as if its overrides had been typed without -m."""
+        texts = self.fixed | {key: f"{key}={value}" for key, value in values.items()}
+        ordered = tuple(texts[key] for key in dict.fromkeys((*self.order, *texts)) if key in texts)
+        found = assess("train", ordered, self.groups, config_name=self.file)
+        config = saved.plain(found.composed.config) if found.composed is not None and not found.problems else {}
+        return Job(self.folder, ordered, dict(values), config, self._flags()), found.problems
+
+    def checked(self, values: Mapping[str, str]) -> Job:
+        """Return the job at a point. Raises ConfigurationError where there cannot be one."""
+        job, problems = self.job(values)
+        if problems:
+            raise ConfigurationError(problems)
+        return job
+
+    def _flags(self) -> tuple[str, ...]:
+        folders = (word for folder in self.composed.config_folders for word in ("--config-dir", str(folder)))
+        return (*folders, *(("--config-name", self.file) if self.file else ()))
+
+
+def sweep(assessment: Assessment, file: str | None = None) -> int:
+    """Carry out the sweep that was typed, or go on with it; returns the exit code.
+
+    That is 0 where every job has finished, 1 where some failed or are stale, 128 and the signal's number where it was
+    stopped. Raises UserError, before anything has started, where a job cannot be.
+    """
+    plan = Plan(assessment, file)
+    settings = plan.config["sweep"]
+    gpus = Gpus(visible_gpus())
+    jobs, place = made_ready(plan, gpus)
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    lock = locks.hold_sweep(plan.folder)
+    write_json(plan.folder / "sweep.json", description(plan))
+    table = Table(jobs)
+    engine = Engine(jobs, place, table, settings["jobs"], settings["retry"], gpus, lock)
+    stopped = engine.run()
+    table.show(engine.seen, engine.states, final=True)
+    if stopped is not None:
+        return 128 + stopped
+    return conclude(plan, engine)
+
+
+def made_ready(plan: Plan, gpus: Gpus) -> tuple[Jobs, Place]:
+    """Return where the jobs come from and where they run, when all has been checked that can be known now."""
+    settings = plan.config["sweep"]
+    place = ThisMachine(settings["preload"], settings["jobs"])
+    grid = list(all_checked(plan))
+    require_enough(gpus, grid)
+    return Grid(grid), place
+
+
+def all_checked(plan: Plan) -> Sequence[Job]:
+    """Return the jobs of a grid. Raises ConfigurationError with the mistakes of all of them."""
+    found = [plan.job(values) for values in combinations(plan.dimensions)]
+    if problems := [problem for _, wrong in found for problem in wrong]:
+        raise ConfigurationError(problems)
+    return [job for job, _ in found]
+
+
+def require_one_value(typed: Sequence[Typed]) -> None:
+    """Raise UserError where what says how a sweep is carried out was typed with several values."""
+    for override in typed:
+        if override.sweep and is_control(override.key):
+            raise UserError(f"{override.text}: one sweep has one {override.key}")
+
+
+def sweep_directory(plan: Plan, typed: Sequence[Typed]) -> Path:
+    """Return `sweep_dir`, or RUNS_DIR/sweeps and a name made of the swept keys, the search, and all that is fixed.
+
+    The values are not part of it: the same command with more of them, or with more trials, goes on with its sweep.
+    """
+    config = plan.config
+    if config["sweep_dir"] is not None:
+        return Path(config["sweep_dir"]).resolve()
+    how = [
+        override.canonical
+        for override in typed
+        if override.key.partition(".")[0] in ("search", "pruner") and override.key != "search.n_trials"
+    ]
+    keys = sorted(dimension.key for dimension in plan.dimensions)
+    search = plan.composed.choices.get("search")
+    shown = "-".join([*(key.rpartition(".")[2] for key in keys), *([] if search == "grid" else [str(search)])])
+    digest = short_digest([*sorted(plan.fixed.values()), *keys, *sorted(how)])
+    return (Path(config["runs_dir"]) / "sweeps" / f"{word(shown)[:60] or 'single'}-{digest}").resolve()
+
+
+def description(plan: Plan) -> dict[str, Any]:
+    """Return what sweep.json says: enough to know the sweep by and to type it again."""
+    return {
+        "command": " ".join(sys.orig_argv),
+        "fixed": list(plan.fixed.values()),
+        "swept": [dimension.text for dimension in plan.dimensions],
+        "search": plan.config["search"],
+    }
+
+
+def conclude(plan: Plan, engine: Engine) -> int:
+    """Say what came of it; returns the exit code."""
+    wrong = {state: [name for name, found in engine.states.items() if found == state] for state in ("failed", "stale")}
+    for state, names in wrong.items():
+        for name in names:
+            job = engine.seen[name]
+            print(f"{state}: {job.path}{f': {job.reason()}' if state == 'failed' else ''}", file=sys.stderr)
+    if wrong["failed"]:
+        print(f"{len(wrong['failed'])} jobs failed; sweep.retry=failed runs them again.", file=sys.stderr)
+    if wrong["stale"]:
+        print(
+            f"{len(wrong['stale'])} jobs are stale: configuration files were changed since they ran. sweep.retry=stale "
+            "puts them aside and runs them anew; sweep_dir=ANOTHER starts another sweep.",
+            file=sys.stderr,
+        )
+    unfinished = [state for state in engine.states.values() if state not in ("finished", "pruned")]
+    print(plan.folder)
+    return 1 if unfinished else 0
