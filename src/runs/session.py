@@ -113,6 +113,7 @@ def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
     """Run the recipe, and write down how it ended whichever way it does."""
     prepare_process(config["threads"], run.path / "log.txt")
     from src.callbacks.checkpoint import Interrupted
+    from src.callbacks.pruning import Pruned
     from src.runs.record import Record
     from src.runs.results import write_report
     from src.runs.training import train
@@ -129,6 +130,11 @@ def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
         record.end("interrupted", str(interruption))
         print(f"Saved. Continue with: python -m src.train resume={shown(run.path)}", file=sys.stderr)
         sys.exit(128 + interruption.signum)
+    except Pruned as pruned:
+        record.end("pruned", str(pruned))
+        if is_main_process():
+            print(pruned, shown(run.path), sep="\n")
+        return
     except BaseException as error:
         record.end("failed", f"{type(error).__name__}: {error}")
         raise

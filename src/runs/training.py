@@ -21,6 +21,7 @@ from src import seeds
 from src.callbacks.checkpoint import BestCheckpoint, Interrupted
 from src.callbacks.history import History
 from src.callbacks.progress import Progress
+from src.callbacks.pruning import Pruning
 from src.config.build import build, partial
 from src.config.signatures import signature
 from src.data.module import ImageData
@@ -35,6 +36,7 @@ from src.runs.directory import RunDirectory, link_latest
 from src.runs.record import Record
 from src.runs.results import read_weights, write_weights
 from src.runs.source import require_strangers, starts_with_new_head
+from src.sweeps.job import read_job
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +77,7 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
         model = build_model(config, spec)
         data.wanted_targets = model.requires
         history, progress = History(), Progress(model.monitor)
-        callbacks = [history, progress, *build_callbacks(config)]
+        callbacks = [history, progress, *build_callbacks(config), *build_pruning(run)]
         require_validation(model, data, callbacks, config)
         trainer = build_trainer(config, run, callbacks, build_loggers(config, run, record))
     if trainer.is_global_zero:
@@ -213,9 +215,18 @@ def build_callbacks(config: Config) -> list[Callback]:
     return [build(section) for section in config["callbacks"].values() if section]
 
 
+def build_pruning(run: RunDirectory) -> list[Callback]:
+    """Return what may stop a trial of a search early; nothing for other runs."""
+    job = read_job(run.path)
+    if not job.get("study"):
+        return []
+    return [Pruning(folder=run.path.parent, study=job["study"], trial=job["trial"])]
+
+
 def build_loggers(config: Config, run: RunDirectory, record: Record) -> list[Logger]:
     """Return the configured loggers, each told where the run lives and what it is called."""
     named = {"id": record.values["wandb_id"], "name": config["name"] or run.path.name, "tags": list(config["tags"])}
+    named["group"] = read_job(run.path).get("sweep")
     loggers = []
     for section in config["logger"].values():
         if section is not None:

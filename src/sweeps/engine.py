@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Literal, Protocol
@@ -189,7 +189,7 @@ def _typed_at_terminal() -> bool:
         return False
 
 
-def require_enough(gpus: Gpus, jobs: list[Job]) -> None:
+def require_enough(gpus: Gpus, jobs: Sequence[Job]) -> None:
     """Raise UserError where a job needs more GPUs than there are, before any has started."""
     for job in jobs:
         try:

@@ -17,12 +17,13 @@ from src.errors import UserError
 from src.files import write_json
 from src.sweeps import locks
 from src.sweeps.devices import Gpus, visible_gpus
-from src.sweeps.engine import Engine, Jobs, Place, require_enough
+from src.sweeps.engine import Engine, Jobs, require_enough
 from src.sweeps.grid import Grid, combinations
 from src.sweeps.job import Job, is_control, short_digest, word
 from src.sweeps.local import ThisMachine
 from src.sweeps.space import Dimension, dimensions
 from src.sweeps.table import Table
+from src.sweeps.trials import Trials
 
 
 class Plan:
@@ -40,6 +41,11 @@ class Plan:
         self.order = [override.key for override in typed]
         self.fixed = {override.key: override.canonical for override in typed if override.key not in swept}
         self.folder = sweep_directory(self, assessment.typed)
+
+    @property
+    def is_grid(self) -> bool:
+        """Whether all points are known from the start."""
+        return self.config["search"]["sampler"] is None
 
     def job(self, values: Mapping[str, str]) -> tuple[Job, list[Problem]]:
         """Return the job at a point and what is wrong with it, as if its overrides had been typed without -m."""
@@ -70,9 +76,15 @@ def sweep(assessment: Assessment, file: str | None = None) -> int:
     plan = Plan(assessment, file)
     settings = plan.config["sweep"]
     gpus = Gpus(visible_gpus())
-    jobs, place = made_ready(plan, gpus)
+    checked = all_checked(plan) if plan.is_grid else probes(plan)
+    require_enough(gpus, checked)
     plan.folder.mkdir(parents=True, exist_ok=True)
     lock = locks.hold_sweep(plan.folder)
+    place = ThisMachine(settings["preload"], settings["jobs"])
+    jobs: Jobs = Grid(checked)
+    if not plan.is_grid:
+        jobs = search = trials(plan)
+        place.study = search.where
     write_json(plan.folder / "sweep.json", description(plan))
     table = Table(jobs)
     engine = Engine(jobs, place, table, settings["jobs"], settings["retry"], gpus, lock)
@@ -83,21 +95,45 @@ def sweep(assessment: Assessment, file: str | None = None) -> int:
     return conclude(plan, engine)
 
 
-def made_ready(plan: Plan, gpus: Gpus) -> tuple[Jobs, Place]:
-    """Return where the jobs come from and where they run, when all has been checked that can be known now."""
-    settings = plan.config["sweep"]
-    place = ThisMachine(settings["preload"], settings["jobs"])
-    grid = list(all_checked(plan))
-    require_enough(gpus, grid)
-    return Grid(grid), place
-
-
 def all_checked(plan: Plan) -> Sequence[Job]:
     """Return the jobs of a grid. Raises ConfigurationError with the mistakes of all of them."""
     found = [plan.job(values) for values in combinations(plan.dimensions)]
     if problems := [problem for _, wrong in found for problem in wrong]:
         raise ConfigurationError(problems)
     return [job for job, _ in found]
+
+
+def probes(plan: Plan) -> Sequence[Job]:
+    """Return jobs in which each end and each choice of every swept key occurs.
+
+    Raises ConfigurationError with the mistakes of all of them, so that no search ends on a value that cannot be.
+    """
+    if not plan.dimensions:
+        raise UserError(
+            "search: nothing is swept; type a key with several values, such as optimizer.lr=interval(0.01,1)"
+        )
+    if plan.config["search"]["n_trials"] is None:
+        raise UserError("search.n_trials is missing: type how many trials there shall be in all")
+    first = {dimension.key: dimension.ends()[0] for dimension in plan.dimensions}
+    points = [first | {dimension.key: value} for dimension in plan.dimensions for value in dimension.ends()[1:]]
+    found = [plan.job(values) for values in [first, *points]]
+    if problems := [problem for _, wrong in found for problem in wrong]:
+        raise ConfigurationError(problems)
+    return [job for job, _ in found]
+
+
+def trials(plan: Plan) -> Trials:
+    """Return the study of a search. Raises UserError where it holds trials of another configuration."""
+    section = plan.config["search"]
+    retry = plan.config["sweep"]["retry"] == "failed"
+    name = section["study"] or plan.folder.name
+    found = Trials(section, plan.dimensions, name, plan.folder, plan.checked, retry)
+    if stale := found.stale():
+        raise UserError(
+            f"{plan.folder}: {', '.join(job.name for job in stale)} ran with other configuration files, and a search "
+            "cannot learn from both; type sweep_dir=ANOTHER to begin another"
+        )
+    return found
 
 
 def require_one_value(typed: Sequence[Typed]) -> None:
