@@ -54,6 +54,17 @@ class Predict:
     device: str
 
 
+@dataclass
+class Summary:
+    """The keys of conf/summary.yaml."""
+
+    run: str | None
+    format: Literal["table", "markdown", "csv", "json"]
+    image_size: Annotated[int, Ge(1)]
+    in_channels: Annotated[int, Ge(1)]
+    num_classes: Annotated[int, Ge(1)]
+
+
 Batches = Annotated[int, Ge(0)] | Annotated[float, Interval(ge=0, le=1)] | None
 """A number of batches, or a share of them."""
 

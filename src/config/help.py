@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from src.config.groups import Groups, document
+from src.config.schema import SAVED_RUN
 
 FIRST = ("train", "evaluate", "predict")
 """The commands that a reader should meet first; the others follow in the order of the alphabet."""
@@ -62,16 +63,19 @@ def _overview(command: str, groups: Groups, width: int) -> Iterator[str]:
         "Commands (python -m src.NAME --help tells more):", [(n, _first_comment(groups, n)) for n in commands], width
     )
     defaults = _defaults(groups, command)
-    if defaults:
+    if command == "train":
         rows = [(group, _listed(groups.choices(group), defaults.get(group))) for group in _ordered(groups, defaults)]
         yield _table("Groups (the default has a *; --help GROUP tells more):", rows, width)
         yield _table(
             "Keys used most, with their defaults:", [_key_row(groups, defaults, key) for key in MOST_USED], width
         )
     else:
+        for group, choice in defaults.items():
+            yield _table("Groups (the default has a *):", [(group, _listed(groups.choices(group), choice))], width)
         keys = [key for key in document(groups.folders[0] / f"{command}.yaml") if key != "defaults"]
         yield _table("Keys, with their defaults:", [_key_row(groups, {}, key, command) for key in keys], width)
-        yield "Any other key=value or group=choice applies to the saved run's configuration."
+        if command in SAVED_RUN:
+            yield f"With {SAVED_RUN[command]}=, any other key=value or group=choice applies to the saved run."
     examples = [(f"python -m src.{command} {typed}", what) for typed, what in EXAMPLES.get(command, ())]
     yield "\n".join(["Examples:", *(f"  {typed}\n      {what}" for typed, what in examples)]) if examples else ""
     yield f'Shell completion: eval "$(python -m src.{command} -sc install=bash)"'
