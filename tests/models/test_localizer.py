@@ -97,13 +97,13 @@ def test_every_family_learns_both_class_and_box(family):
 
 
 def test_intermediate_classifiers_are_added_with_their_weight():
-    model = localizer("googlenet", aux_weight=0.5).train()
+    model = localizer("googlenet_bn", aux_weight=0.5).train()
     data = batch((1, 2))
     loss, found = model.compute_loss(data)
     assert len(found.auxiliary) == 2
     entropy = [nn.functional.cross_entropy(scores, data["label"]) for scores in (found.logits, *found.auxiliary)]
     assert loss.item() > (entropy[0] + 0.5 * (entropy[1] + entropy[2])).item()
-    without, _ = localizer("googlenet", aux_weight=0.5, gamma=0.0).train().compute_loss(data)
+    without, _ = localizer("googlenet_bn", aux_weight=0.5, gamma=0.0).train().compute_loss(data)
     torch.testing.assert_close(without, entropy[0] + 0.5 * (entropy[1] + entropy[2]))
 
 

@@ -17,6 +17,10 @@ SMALL_FAMILIES: dict[str, dict[str, Any]] = {
     "alexnet": {},
     "vgg19": {"depth": 11},
     "googlenet": {},
+    "googlenet_bn": {},
+    "zfnet": {},
+    "nin": {},
+    "bn_inception": {},
     "resnet": {},
     "squeezenet": {"version": 1.1},
     "efficientnet": {},
@@ -26,7 +30,7 @@ SMALL_FAMILIES: dict[str, dict[str, Any]] = {
 }
 """Every family, in a small variant."""
 
-LIGHT_FAMILIES = {name: changes for name, changes in SMALL_FAMILIES.items() if name != "vgg19"}
+LIGHT_FAMILIES = {name: changes for name, changes in SMALL_FAMILIES.items() if name not in ("vgg19", "zfnet")}
 """Those that take no second to build."""
 
 

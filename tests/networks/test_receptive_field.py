@@ -33,7 +33,7 @@ def depthwise() -> nn.Module:
 
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "resnet18": (lambda: build("resnet", stem="imagenet"), 72),
-    "googlenet": (lambda: build("googlenet", auxiliary=False), 56),
+    "googlenet_bn": (lambda: build("googlenet_bn", auxiliary=False), 56),
     "vgg19": (lambda: build("vgg19", depth=19).get_submodule("features"), 40),
     "dilated resnet": (dilated_resnet, 40),
     "squeezenet": (lambda: build("squeezenet", version=1.1), 56),
