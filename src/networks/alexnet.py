@@ -26,6 +26,7 @@ def alexnet(
     num_classes: Annotated[int, Ge(1)],
     in_channels: Annotated[int, Ge(1)],
     image_size: Annotated[int, Ge(1)],
+    **variation: Any,
 ) -> nn.Module:
     """Build AlexNet. Its dense layers see 6x6 maps whatever the image size: smaller maps are stretched.
 
@@ -35,13 +36,13 @@ def alexnet(
         if weights is not None and weights.startswith("IMAGENET"):
             raise UserError(f"network.weights={weights} belong to network.streams=1, torchvision's form; type that")
         two = TwoStreamAlexNet(dropout=dropout, num_classes=num_classes, in_channels=in_channels)
-        return finished(two, in_channels, image_size, weights, {})
+        return finished(two, in_channels, image_size, weights, {}, **variation)
     from torchvision.models import AlexNet
 
     network = AlexNet(num_classes=num_classes, dropout=dropout)
     network.avgpool = AdaptiveAveragePool(6, 6)
     fit_input(network, in_channels, nn.Conv2d.reset_parameters)  # torch's own, as in the rest of torchvision's AlexNet
-    return finished(network, in_channels, image_size, weights, published_urls(published_name()))
+    return finished(network, in_channels, image_size, weights, published_urls(published_name()), **variation)
 
 
 def published_name(*, streams: int = 1, **_: Any) -> str | None:

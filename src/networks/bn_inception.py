@@ -6,7 +6,7 @@ Ioffe, Szegedy: Batch normalization: accelerating deep network training by reduc
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from annotated_types import Ge, Lt
@@ -108,7 +108,8 @@ def bn_inception(
     num_classes: Annotated[int, Ge(1)],
     in_channels: Annotated[int, Ge(1)],
     image_size: Annotated[int, Ge(1)],
+    **variation: Any,
 ) -> nn.Module:
     """Build Inception with batch normalisation, new or from a file; it needs no intermediate classifiers."""
     network = BNInception(dropout=dropout, num_classes=num_classes, in_channels=in_channels)
-    return finished(network, in_channels, image_size, weights, {})
+    return finished(network, in_channels, image_size, weights, {}, **variation)

@@ -10,7 +10,7 @@ the way to the main output, 6,990,272 of them weights: the 6.8M of the chapter a
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import torch
 from annotated_types import Ge, Lt
@@ -140,6 +140,7 @@ def googlenet(
     num_classes: Annotated[int, Ge(1)],
     in_channels: Annotated[int, Ge(1)],
     image_size: Annotated[int, Ge(1)],
+    **variation: Any,
 ) -> nn.Module:
     """Build GoogLeNet, new or from a file. Raises UserError for torchvision's weights, which are of another network."""
     if weights is not None and weights.startswith("IMAGENET"):
@@ -149,4 +150,4 @@ def googlenet(
         )
     network = GoogLeNet(auxiliary=auxiliary, dropout=dropout, num_classes=num_classes, in_channels=in_channels)
     ignore = () if auxiliary else ("aux1.", "aux2.")
-    return finished(network, in_channels, image_size, weights, {}, ignore)
+    return finished(network, in_channels, image_size, weights, {}, ignore, **variation)

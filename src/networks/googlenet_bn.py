@@ -23,6 +23,7 @@ def googlenet_bn(
     num_classes: Annotated[int, Ge(1)],
     in_channels: Annotated[int, Ge(1)],
     image_size: Annotated[int, Ge(1)],
+    **variation: Any,
 ) -> nn.Module:
     """Build GoogLeNet; with `auxiliary` it returns torchvision's GoogLeNetOutputs while it trains, else logits.
 
@@ -43,7 +44,7 @@ def googlenet_bn(
     )
     fit_input(network, in_channels, _init)
     ignore = () if auxiliary else ("aux1.", "aux2.")
-    return finished(network, in_channels, image_size, weights, published_urls(published_name()), ignore)
+    return finished(network, in_channels, image_size, weights, published_urls(published_name()), ignore, **variation)
 
 
 def published_name(**_: Any) -> str:

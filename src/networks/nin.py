@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Lt
 from torch import Tensor, nn
@@ -50,6 +50,7 @@ def nin(
     num_classes: Annotated[int, Ge(1)],
     in_channels: Annotated[int, Ge(1)],
     image_size: Annotated[int, Ge(1)],
+    **variation: Any,
 ) -> nn.Module:
     """Build a Network in Network in its small or its large form; `dropout` lies between the blocks."""
     form = automatic_stem(image_size) if stem == "auto" else stem
@@ -62,7 +63,7 @@ def nin(
     for layer in layers:
         if isinstance(layer, nn.Conv2d):
             kaiming_fan_out(layer)
-    return finished(NetworkInNetwork(layers[:-1]), in_channels, image_size, weights, {})
+    return finished(NetworkInNetwork(layers[:-1]), in_channels, image_size, weights, {}, **variation)
 
 
 Blocks = list[tuple[nn.Sequential, nn.Module | None]]

@@ -29,7 +29,7 @@ class Axis:
     size: int
     """Pixels of an interval that no border cuts."""
     stride: int
-    """Pixels from one position's interval to the next one's."""
+    """Pixels from one position's interval to the next one's; 0 where all see the same."""
     offset: int
     """Where the interval of position 0 would begin if the image went on to the left: 0 or negative."""
 
@@ -78,7 +78,7 @@ class Axis:
         seen = self.last >= self.first
         first, last = (int(self.first[seen].min()), int(self.last[seen].max())) if seen.any() else (0, -1)
         full = self.size + (len(self.first) - 1) * self.stride
-        return Axis(np.full(length, first), np.full(length, last), full, self.stride * len(self.first), self.offset)
+        return Axis(np.full(length, first), np.full(length, last), full, 0, self.offset)
 
     def joined(self, other: Axis) -> Axis:
         """Return the axis of what depends on both, position by position; a single position belongs to all."""

@@ -35,6 +35,7 @@ def resnet(
     num_classes: Annotated[int, Ge(1)],
     in_channels: Annotated[int, Ge(1)],
     image_size: Annotated[int, Ge(1)],
+    **variation: Any,
 ) -> nn.Module:
     """Build a ResNet.
 
@@ -56,7 +57,7 @@ def resnet(
     if not shortcuts:
         _cut_shortcuts(network)
     fit_input(network, in_channels, kaiming_fan_out)
-    return finished(network, in_channels, image_size, weights, urls)
+    return finished(network, in_channels, image_size, weights, urls, **variation)
 
 
 def published_name(*, depth: int, layers: list[int] | None, **_: Any) -> str | None:

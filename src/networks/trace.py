@@ -160,6 +160,8 @@ class _Watch(TorchFunctionMode):
         depth = max(source.depth for source in sources)
         if rule is not None:
             layer, found, axes = rule(sources[0], outputs[0], *args, **kwargs)
+            if sources[0].axes is None and axes is not None:  # maps made of what had lost its places see all of it
+                found = sources[0].field.whole(*(outputs[0].shape[axis] for axis in axes))
         else:
             layer, (found, axes) = None, _carried(sources, outputs[0])
         new = [tensor for tensor in tensors if id(tensor) in self.parameters]

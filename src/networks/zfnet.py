@@ -17,7 +17,7 @@ numbers, is AlexNet's.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from annotated_types import Ge, Lt
 from torch import Tensor, nn
@@ -73,7 +73,8 @@ def zfnet(
     num_classes: Annotated[int, Ge(1)],
     in_channels: Annotated[int, Ge(1)],
     image_size: Annotated[int, Ge(1)],
+    **variation: Any,
 ) -> nn.Module:
     """Build ZFNet, new or from a file; its authors' weights are not to be had."""
     network = ZFNet(dropout=dropout, num_classes=num_classes, in_channels=in_channels)
-    return finished(network, in_channels, image_size, weights, {})
+    return finished(network, in_channels, image_size, weights, {}, **variation)

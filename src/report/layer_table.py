@@ -57,7 +57,7 @@ def _row(layer: Layer, number: int | None) -> Row:
         "neurons": layer.neurons,
         "parameters": layer.parameters,
         "field": _one(sizes),
-        "stride": _one(strides),
+        "stride": _one(strides) or None,
         "multiply-adds": layer.multiply_adds,
         "module": layer.name,
     }

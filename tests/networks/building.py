@@ -37,6 +37,8 @@ LIGHT_FAMILIES = {name: changes for name, changes in SMALL_FAMILIES.items() if n
 def section(family: str, /, **changes: Any) -> dict[str, Any]:
     """Return conf/network/FAMILY.yaml with `changes`; an unknown key is a mistake of the test."""
     values: dict[str, Any] = yaml.safe_load((CONF / f"{family}.yaml").read_text())
+    for base in values.pop("defaults", ()):
+        values = {**yaml.safe_load((CONF / f"{base}.yaml").read_text()), **values}
     assert changes.keys() <= values.keys()
     return {**values, **changes}
 
