@@ -191,4 +191,4 @@ def _drawn_scene(size: int = 96) -> Matrix:
     scene = 60 + 60 * columns / size
     scene[(rows - 36) ** 2 + (columns - 34) ** 2 < 22**2] = 210
     scene[(rows > 52) & (rows < 82) & (columns > 50) & (columns < 84)] = 20
-    return scene.astype(np.float64)
+    return np.asarray(scene, np.float64)
