@@ -87,7 +87,7 @@ def difference_table(runs: Sequence[Run]) -> Table | None:
         return None
     if len(runs) > SIDE_BY_SIDE:
         rows = [[Cell(key), Cell(_counts(values))] for key, values in varied.items()]
-        return Table("Settings that differ", ["setting", "values, and in how many runs"], rows)
+        return Table("Settings that differ", ["setting", "values, and in how many runs"], rows, wraps=True)
     rows = []
     for key, values in varied.items():
         texts = [shown_value(value) for value in values]

@@ -13,11 +13,13 @@ from src.report.curves import STEP, History, spans_decades
 from src.report.groups import Group, Spread, by_problem, group_name, grouped, varied_settings
 from src.report.headline import headline_metrics
 from src.report.layout import Section, render
-from src.report.numbers import number
+from src.report.numbers import figure, number
 from src.report.runs import Run
 
 TONES = 6
 """Groups that have a colour of their own; the others are background."""
+CROWD = 30
+"""Runs from which on lines are drawn thinner."""
 POINTS = 12_000
 """Of all lines of a chart together; each has at least `FEWEST`."""
 FEWEST = 40
@@ -54,7 +56,15 @@ def overlay_section(runs: Sequence[Run]) -> Section | None:
         return None
     drawn = [(index, run.label) for index, run in enumerate(runs, 1) if run.history.columns]
     background = any(len(grouped(members)) > TONES for members in problems.values())
-    html = render("overlay.html", choices=choices, charts=charts, runs=drawn, background=background, tones=TONES)
+    html = render(
+        "overlay.html",
+        choices=choices,
+        charts=charts,
+        runs=drawn,
+        background=background,
+        tones=TONES,
+        crowd=CROWD,
+    )
     return Section("Curves", html)
 
 
@@ -124,5 +134,5 @@ def _last_of(column: str, group: Group) -> str:
     spread = Spread.of([value for value in ends if math.isfinite(value)])
     if spread is None:
         return number(math.nan)
-    mean = number(float(f"{spread.mean:.4g}"))
+    mean = figure(spread.mean)
     return mean if spread.n == 1 else f"{mean}, mean of {spread.n}"

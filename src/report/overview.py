@@ -13,6 +13,7 @@ from src.config.settings import placeless
 from src.errors import UserError
 from src.files import write_text
 from src.report.comparison_tables import difference_table, provenance_table, run_tables, seed_tables
+from src.report.groups import by_problem, grouped
 from src.report.layout import Section, encodable, lay_out, render
 from src.report.overlay import overlay_section
 from src.report.runs import Run, read_runs
@@ -47,7 +48,7 @@ def write_report(runs: Sequence[Path], output: Path, *, reproducible: bool) -> N
     provenance = provenance_table(read, reproducible=reproducible)
     sections = [
         Section("Runs", _titled(tables)),
-        *([Section("Over seeds", _titled(seeds) + _SEEDS)] if seeds else []),
+        *([Section("Over seeds", _SEEDS + _titled(seeds))] if seeds else []),
         Section("Settings that differ", differences.as_html() if differences else _EQUAL),
         *([curves] if (curves := overlay_section(read)) else []),
         Section("What was run", provenance.as_html()),
@@ -55,7 +56,9 @@ def write_report(runs: Sequence[Path], output: Path, *, reproducible: bool) -> N
     ]
     title = _title(read)
     facts = _facts(read, reproducible=reproducible)
-    headline = render("headline.html", title=title, what="", tags=[], status=None, reason=None, facts=facts, cards=[])
+    headline = render(
+        "headline.html", title=title, what="", tags=[], status=None, reason=None, facts=facts, cards=_best(read)
+    )
     write_text(output, lay_out(title, headline, sections))
     parts = [("Runs", tables), ("Over seeds", seeds), ("Settings that differ", [differences] if differences else [])]
     parts += [("What was run", [provenance])]
@@ -88,6 +91,15 @@ def _facts(runs: Sequence[Run], *, reproducible: bool) -> dict[str, str]:
     if not reproducible:
         facts["written"] = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
     return facts
+
+
+def _best(runs: Sequence[Run]) -> list[tuple[str, float]]:
+    """The best figure of each learning problem, of those that its weights were chosen by."""
+    first = {problem: grouped(members)[0] for problem, members in by_problem(runs).items()}
+    figures = {
+        problem: (group.runs[0].monitor, group.spread(group.runs[0].monitor)) for problem, group in first.items()
+    }
+    return [(f"{problem}: best {name}", found.mean) for problem, (name, found) in figures.items() if found is not None]
 
 
 def _each(runs: Sequence[Run], *, reproducible: bool) -> Markup:

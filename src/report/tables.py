@@ -31,6 +31,8 @@ class Table:
     rows: Sequence[Sequence[Cell]]
     sorted_by: int | None = None
     falling: bool = False
+    wraps: bool = False
+    """Whether its entries are long enough to need several lines."""
 
     def as_html(self) -> Markup:
         """Return a table that scrolls in itself, whose heads are buttons that sort."""
