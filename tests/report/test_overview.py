@@ -236,7 +236,7 @@ def test_no_value_can_break_the_page(runs, tmp_path):
     assert page.unclosed == []
     assert len(page.all("script")) == 1
     assert evil in page.text
-    text, fence, commands = (tmp_path / "report.md").read_text().partition("```sh")
+    text, _, commands = (tmp_path / "report.md").read_text().partition("```sh")
     assert "<script" not in text
     assert commands.count("```") == 1
 
