@@ -16,7 +16,7 @@ FIRST = ("train", "evaluate", "predict")
 MOST_USED = (
     *("seed", "data.root", "data.image_size", "data.batch_size", "data.num_workers", "optimizer.lr"),
     *("trainer.max_epochs", "trainer.precision", "model.source", "model.trainable"),
-    *("name", "run_dir", "resume"),
+    *("name", "run_dir", "resume", "replay"),
 )
 
 EXAMPLES = {
@@ -29,6 +29,7 @@ EXAMPLES = {
         ("debug=batch", "look at an augmented batch before training"),
         ("-m model=resnet,vgg19 optimizer.lr=0.1,0.01", "a sweep: every combination, a process each"),
         ("resume=runs/latest", "go on where a run stopped"),
+        ("replay=runs/latest", "run it again: does it come out identical, and if not, what differs?"),
         ("--config-dir my_conf experiment=mine", "files of your own, in my_conf/experiment/mine.yaml"),
         ("model=resnet --cfg job", "print the whole configuration and stop"),
     ),
@@ -75,7 +76,7 @@ def _overview(command: str, groups: Groups, width: int) -> Iterator[str]:
         keys = [key for key in document(groups.folders[0] / f"{command}.yaml") if key != "defaults"]
         yield _table("Keys, with their defaults:", [_key_row(groups, {}, key, command) for key in keys], width)
         if command in SAVED_RUN:
-            yield f"With {SAVED_RUN[command]}=, any other key=value or group=choice applies to the saved run."
+            yield f"With {SAVED_RUN[command][0]}=, any other key=value or group=choice applies to the saved run."
     examples = [(f"python -m src.{command} {typed}", what) for typed, what in EXAMPLES.get(command, ())]
     yield "\n".join(["Examples:", *(f"  {typed}\n      {what}" for typed, what in examples)]) if examples else ""
     yield f'Shell completion: eval "$(python -m src.{command} -sc install=bash)"'
