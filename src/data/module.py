@@ -25,6 +25,7 @@ from src.data.mean_boxes import mean_boxes
 from src.data.medium import Files, Medium
 from src.data.mix import mix
 from src.data.normalize import channel_statistics, fixed_statistics, normalize
+from src.data.places import places
 from src.data.sampler import (
     Batch,
     EvalBatches,
@@ -34,10 +35,12 @@ from src.data.sampler import (
     TrainingBatches,
     TripletBatches,
     Triplets,
+    WindowBatches,
 )
 from src.data.sources.base import BadRow, Indices, Sample, Source
 from src.data.spec import DataSpec
 from src.data.splits import make_splits
+from src.data.stream.index import describe
 from src.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -83,6 +86,10 @@ class ImageData(LightningDataModule):
         on_bad_sample: Literal["stop", "skip"],
         limit: Annotated[int, Gt(0)] | None,
         train_per_class: Annotated[int, Gt(0)] | None,
+        store: Literal["files", "stream"],
+        stream: str | None,
+        stream_cache: Annotated[float, Gt(0)],
+        shuffle_window: Annotated[int, Ge(2)] | None,
         cache_dir: str,
         augment: Augmentation,
         seed: int,
@@ -92,6 +99,8 @@ class ImageData(LightningDataModule):
     ) -> None:
         super().__init__()
         self.source, self.root = source, Path(root)
+        self.store, self.stream, self.stream_cache, self.described = store, stream, stream_cache, describe(source)
+        self.shuffle_window = shuffle_window
         self.batch_size = batch_size
         self.val_fraction, self.test_fraction, self.folds, self.fold = val_fraction, test_fraction, folds, fold
         self.normalization, self.on_bad_sample = normalize, on_bad_sample
@@ -121,6 +130,8 @@ class ImageData(LightningDataModule):
         same. Raises UserError where they are not, where there are no data, or unreadable samples and
         `on_bad_sample=stop`.
         """
+        if self.store == "stream":
+            self._read_from_stream()
         source = self.source
         source.prepare()
         source.setup()
@@ -164,6 +175,15 @@ class ImageData(LightningDataModule):
             mean_boxes=mean_boxes(source, self.splits["train"], size, crop),
         )
         return self.spec
+
+    def _read_from_stream(self) -> None:
+        from src.data.stream.source import open_stream
+
+        if self.stream is None:
+            raise UserError("data.store=stream: type data.stream=FOLDER or data.stream=s3://BUCKET/PREFIX")
+        kept = int(self.stream_cache * 2**30)
+        self.source = open_stream(self.stream, self.described, self.root, self.cache_dir, kept)
+        self.medium = Files(self.source)
 
     def _inspect(self, splits: Mapping[str, Indices]) -> str:
         used = np.sort(np.concatenate(list(splits.values())))
@@ -259,7 +279,12 @@ class ImageData(LightningDataModule):
         if isinstance(self.batches, Triplets):
             return TripletBatches(self._triplets(), self.batch_size, self.seed, rank=rank, num_replicas=world)
         if self.batches is None:
-            return TrainBatches(len(train), self.batch_size, self.seed, rank=rank, num_replicas=world)
+            if self.store == "stream":
+                self._require_room()
+            if self.shuffle_window is None:
+                return TrainBatches(len(train), self.batch_size, self.seed, rank=rank, num_replicas=world)
+            where = places(len(self.source))[train]
+            return WindowBatches(where, self.shuffle_window, self.batch_size, self.seed, rank=rank, num_replicas=world)
         found = IdentityBatches(
             self.source.identities()[train],
             self.batch_size,
@@ -274,10 +299,22 @@ class ImageData(LightningDataModule):
             raise UserError(f"{found.whole} training identities cannot be divided among {world} processes")
         return found
 
+    def _require_room(self) -> None:
+        from src.data.stream.room import require_room
+        from src.data.stream.source import Streamed
+
+        assert isinstance(self.source, Streamed)
+        require_room(self.source, self.splits["train"], self.shuffle_window)
+
     def _check_batches(self) -> None:
         """Raise UserError where batches cannot be made up as the model needs them."""
         if self.batches is None:
             return
+        if self.shuffle_window is not None:
+            raise UserError(
+                "data.shuffle_window is for batches of shuffled samples; this model makes them up from identities: "
+                "type data.shuffle_window=null"
+            )
         if isinstance(self.batches, Triplets):
             if self.batch_size % 3:
                 raise UserError(
