@@ -10,6 +10,7 @@ Room is made under one lock: the copies used longest ago go first. A chunk is fe
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -51,9 +52,10 @@ class ChunkCache:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with self._lock(path):
-                if not path.exists():
-                    self._fetch(path, size, fetch)
-                return _opened(path)
+                try:
+                    return _opened(path)
+                except FileNotFoundError:
+                    return self._fetch(path, size, fetch)
         except OSError as error:
             raise UserError(
                 f"data.cache_dir={self.root.parent}: {name} cannot be kept: {error.strerror or error}"
@@ -63,14 +65,16 @@ class ChunkCache:
         """Remove a chunk that turned out to be damaged."""
         (self.folder / name).unlink(missing_ok=True)
 
-    def _fetch(self, path: Path, size: int, fetch: Callable[[IO[bytes]], None]) -> None:
+    def _fetch(self, path: Path, size: int, fetch: Callable[[IO[bytes]], None]) -> IO[bytes]:
+        """Return the chunk, opened before it has its name: from then on others may remove it."""
         part = path.with_name(f"{path.name}{_PART}")
         try:
             self._reserve(part, size)
             with part.open("r+b") as file:
                 fetch(file)
-                file.truncate()
+            opened = _opened(part)
             part.replace(path)
+            return opened
         finally:
             part.unlink(missing_ok=True)
 
@@ -102,8 +106,9 @@ class ChunkCache:
             if total + size <= self.bound:
                 break
             if path.suffix == ".bin" or self._is_abandoned(path):
-                path.unlink(missing_ok=True)
-                total -= length
+                with contextlib.suppress(FileNotFoundError):  # a part may just have become a chunk, which counts
+                    path.unlink()
+                    total -= length
         return total + size <= self.bound
 
     def _is_abandoned(self, part: Path) -> bool:
