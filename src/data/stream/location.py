@@ -193,6 +193,6 @@ class _Explained:
         credentials = boto.NoCredentialsError, boto.PartialCredentialsError, boto.ProfileNotFound
         if isinstance(error, credentials) or "Unable to locate credentials" in str(error):
             return f"no credentials ({error}); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
-        if isinstance(error, boto.HTTPClientError):
+        if isinstance(error, (boto.HTTPClientError, boto.ConnectionError)):
             return f"no answer ({error}); AWS_ENDPOINT_URL names another server, and a proxy needs HTTPS_PROXY"
         return str(error)

@@ -45,7 +45,11 @@ class Streamed(Source):
         if index in self.unreadable:
             raise Unreadable(self.unreadable[index], path)
         item = self.chunks.item(int(self._arrays["place"][index]))
-        image = decode(item.pop("image"), self.channels)
+        image = decode(item.pop("image"), self.channels, self.at_least)
+        if "boxes" in item and "sizes" in self._arrays:  # in pixels of the image, which may come reduced
+            height, width = self._arrays["sizes"][index].tolist()
+            scale = np.tile([image.shape[1] / width, image.shape[0] / height], 2)
+            item["boxes"] = (item["boxes"] * scale).astype(np.float32)
         return {"image": image, **item, "index": index, "path": str(path or self._name(index))}
 
     def labels(self) -> NDArray[np.int64]:

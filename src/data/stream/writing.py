@@ -8,6 +8,7 @@ train as `src.data.places` shuffles it, then val and test one after the other.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import itertools
 import json
 import logging
@@ -266,6 +267,7 @@ def _write_chunks(
         )
     bar = tqdm(total=len(chunks), initial=len(chunks) - len(missing), desc="Writing chunks", unit="", disable=None)
     workers = max(1, min(len(os.sched_getaffinity(0)), len(missing)))
+    importlib.import_module("litdata.streaming.writer")  # two seconds, here once for all processes
     with bar, ProcessPoolExecutor(workers, initializer=_take, initargs=(source, found, place, work)) as pool:
         tasks = [pool.submit(_write_chunk, number, chunks[number]) for number in missing]
         try:
