@@ -44,9 +44,14 @@ class BadSample:
 
 @dataclass(frozen=True)
 class Inspection:
-    """`digest` is over the names, contents and labels of what was used, whether readable or not."""
+    """`digest` is over the names, contents and labels of what was used, whether readable or not.
+
+    `listing` is over the same of what is readable, with each sample's number in the source: equal listings mean equal
+    samples under equal numbers.
+    """
 
     digest: str
+    listing: str
     unreadable: tuple[BadSample, ...]
 
 
@@ -85,12 +90,17 @@ def inspect(source: Source, indices: Indices, cache_dir: str | Path) -> Inspecti
     found = contents(source, indices, cache_dir)
     labels = source.labels()
     annotation = source.annotation if isinstance(source, WithAnnotation) else _no_annotation
-    lines = [[one.name, one.digest, int(labels[index]), annotation(index).hex()] for index, one in found.items()]
+    lines, readable, unreadable = [], [], []
+    for index, one in found.items():
+        line = [one.name, one.digest, int(labels[index]), annotation(index).hex()]
+        lines.append(line)
+        if one.reason is None:
+            readable.append([index, *line])
+        elif (path := source.path(index)) is not None:
+            unreadable.append(BadSample(index, str(path.absolute()), one.reason))
     digest = hash_of(json.dumps([list(source.classes), sorted(lines)]).encode())
-    unreadable = [
-        BadSample(index, str(source.path(index)), one.reason) for index, one in found.items() if one.reason is not None
-    ]
-    return Inspection(digest, tuple(unreadable))
+    listing = hash_of(json.dumps([list(source.classes), readable]).encode())
+    return Inspection(digest, listing, tuple(unreadable))
 
 
 def contents(source: Source, indices: Indices, cache_dir: str | Path) -> dict[int, Content]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Protocol
 import numpy as np
 import torch
 from annotated_types import Ge, Gt, Interval
+from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Sampler
 
@@ -20,8 +21,9 @@ from src.data.augmentation import Augmentation
 from src.data.crop import EvalCrop
 from src.data.dataset import BatchDataset, KeptDataset, Transform
 from src.data.identity_splits import make_identity_splits, require_identities
-from src.data.inspection import BadSample, inspect
+from src.data.inspection import BadSample, Inspection, inspect
 from src.data.mean_boxes import mean_boxes
+from src.data.media.choice import Wanted, automatic, packed
 from src.data.medium import Files, Medium
 from src.data.mix import mix
 from src.data.normalize import channel_statistics, fixed_statistics, normalize
@@ -41,6 +43,7 @@ from src.data.sources.base import BadRow, Indices, Sample, Source
 from src.data.spec import DataSpec
 from src.data.splits import make_splits
 from src.data.stream.index import describe
+from src.data.working import WorkingSize
 from src.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -77,6 +80,10 @@ class ImageData(LightningDataModule):
         image_size: Annotated[int, Ge(8)] | Literal["auto"],
         batch_size: Annotated[int, Ge(1)],
         num_workers: Annotated[int, Ge(0)] | Literal["auto"],
+        working_size: Annotated[int, Ge(8)] | None,
+        working_shape: Literal["keep", "square"],
+        store: Literal["auto", "packed", "files", "stream"],
+        store_budget: Annotated[float, Ge(0)],
         val_fraction: Annotated[float, Interval(ge=0, lt=1)],
         test_fraction: Annotated[float, Interval(gt=0, lt=1)],
         folds: Annotated[int, Ge(2)],
@@ -86,7 +93,6 @@ class ImageData(LightningDataModule):
         on_bad_sample: Literal["stop", "skip"],
         limit: Annotated[int, Gt(0)] | None,
         train_per_class: Annotated[int, Gt(0)] | None,
-        store: Literal["files", "stream"],
         stream: str | None,
         stream_cache: Annotated[float, Gt(0)],
         shuffle_window: Annotated[int, Ge(2)] | None,
@@ -99,7 +105,7 @@ class ImageData(LightningDataModule):
     ) -> None:
         super().__init__()
         self.source, self.root = source, Path(root)
-        self.store, self.stream, self.stream_cache, self.described = store, stream, stream_cache, describe(source)
+        self.stream, self.stream_cache, self.described = stream, stream_cache, describe(source)
         self.shuffle_window = shuffle_window
         self.batch_size = batch_size
         self.val_fraction, self.test_fraction, self.folds, self.fold = val_fraction, test_fraction, folds, fold
@@ -111,7 +117,11 @@ class ImageData(LightningDataModule):
         self.image_size, self.eval_crop = image_size, eval_crop
         self.by_identity, self.batches = by_identity, batches
         self._check_batches()
-        self.medium: Medium = Files(source)
+        if working_shape == "square" and working_size is None:
+            raise UserError("data.working_shape=square needs data.working_size, the side of the square in pixels")
+        self.working = None if working_size is None else WorkingSize(working_size, working_shape == "square")
+        self.store, self.store_budget = store, store_budget
+        self.medium: Medium = Files(source, self.working)
         self.splits: dict[str, Indices] = {}
         self.left_out: tuple[BadSample, ...] = ()
         self.spec: DataSpec | None = None
@@ -123,12 +133,12 @@ class ImageData(LightningDataModule):
         """The split that `Trainer.test` measures."""
         self._position = (0, 0)
 
-    def open(self, trained_on: DataSpec | None = None) -> DataSpec:
+    def open(self, trained_on: DataSpec | None = None, *, for_training: bool = True) -> DataSpec:
         """Fetch, list, inspect and split the data, and return what a model needs to know of them.
 
         For a trained model, `trained_on` is what it knew: sizes and normalisation stay, and the classes must be the
-        same. Raises UserError where they are not, where there are no data, or unreadable samples and
-        `on_bad_sample=stop`.
+        same. Where it is not `for_training`, `data.store=auto` makes no store. Raises UserError where they are not,
+        where there are no data, or unreadable samples and `on_bad_sample=stop`.
         """
         if self.store == "stream":
             self._read_from_stream()
@@ -150,11 +160,13 @@ class ImageData(LightningDataModule):
         )
         if self.by_identity and trained_on is None:
             require_identities(source, splits, self.val_fraction)
-        digest = self._inspect(splits)
+        found = self._inspect(splits)
         if self.by_identity and trained_on is None and self.left_out:
             require_identities(source, self.splits, self.val_fraction)
         if trained_on is not None:
-            self.spec = self._as_trained_on(trained_on, digest)
+            self.spec = self._as_trained_on(trained_on, found.digest)
+        self.medium = self._medium(found.listing, for_training)
+        if self.spec is not None:
             return self.spec
         size, crop = self._geometry()
         counts = source.class_counts(self.splits["train"])
@@ -171,8 +183,10 @@ class ImageData(LightningDataModule):
             num_keypoints=source.num_keypoints,
             class_counts=tuple(counts.tolist()),
             train_samples=len(self.splits["train"]),
-            digest=digest,
-            mean_boxes=mean_boxes(source, self.splits["train"], size, crop),
+            digest=found.digest,
+            mean_boxes=mean_boxes(source, self.splits["train"], size, crop, self.working),
+            working_size=None if self.working is None else self.working.side,
+            working_square=self.working is not None and self.working.square,
         )
         return self.spec
 
@@ -183,9 +197,8 @@ class ImageData(LightningDataModule):
             raise UserError("data.store=stream: type data.stream=FOLDER or data.stream=s3://BUCKET/PREFIX")
         kept = int(self.stream_cache * 2**30)
         self.source = open_stream(self.stream, self.described, self.root, self.cache_dir, kept)
-        self.medium = Files(self.source)
 
-    def _inspect(self, splits: Mapping[str, Indices]) -> str:
+    def _inspect(self, splits: Mapping[str, Indices]) -> Inspection:
         used = np.sort(np.concatenate(list(splits.values())))
         found = inspect(self.source, used, self.cache_dir)
         if found.unreadable and self.on_bad_sample == "stop":
@@ -199,7 +212,19 @@ class ImageData(LightningDataModule):
         if not len(self.splits["train"]) and found.unreadable:
             first = found.unreadable[0].path
             raise UserError(f"data.root={self.root}: no readable training image is left; the first bad file is {first}")
-        return found.digest
+        return found
+
+    def _medium(self, listing: str, for_training: bool) -> Medium:
+        """Return where samples are read from."""
+        indices = np.unique(np.concatenate(list(self.splits.values())))
+        wanted = Wanted(self.source, indices, listing, self.working, self.cache_dir)
+        if self.store in ("files", "stream"):  # a stream is a source of its own
+            return wanted.files
+        if self.store == "packed":
+            return packed(wanted)
+        few = {"data.limit": self.limit, "data.train_per_class": self.train_per_class}
+        subset = next((f"{key}={value}" for key, value in few.items() if value is not None), None)
+        return automatic(wanted, self.store_budget, for_training=for_training, subset=subset)
 
     def _as_trained_on(self, spec: DataSpec, digest: str) -> DataSpec:
         other_classes = not self.by_identity and spec.classes != tuple(self.source.classes)
@@ -213,6 +238,10 @@ class ImageData(LightningDataModule):
                 f"the run was trained on the classes {_listed(spec.classes)}; these data have "
                 f"{_listed(self.source.classes)}"
             )
+        working = None if spec.working_size is None else WorkingSize(spec.working_size, spec.working_square)
+        if working != self.working:
+            log.info("data.working_size: %s, as the run was trained with", spec.working_size)
+            self.working = working
         return dataclasses.replace(spec, digest=digest)
 
     def _geometry(self) -> tuple[int, EvalCrop]:
@@ -432,24 +461,27 @@ class ImageData(LightningDataModule):
 
 
 class _Evaluate:
-    """A sample as evaluation sees it. A class, so that spawned workers can have it."""
+    """Samples as evaluation sees them. A class, so that spawned workers can have it."""
 
     def __init__(self, augment: Augmentation, image_size: int, eval_crop: EvalCrop) -> None:
         self.augment, self.image_size, self.eval_crop = augment, image_size, eval_crop
 
-    def __call__(self, sample: Sample, epoch: int) -> Sample:
-        return self.augment.evaluate(sample, self.image_size, self.eval_crop)
+    def __call__(self, samples: Sequence[Sample], epoch: int, images: NDArray[np.uint8]) -> list[Sample]:
+        crops = self.augment.evaluation_crops(samples, self.image_size, self.eval_crop)
+        return self.augment.evaluated(samples, crops, images)
 
 
 class _Augment(_Evaluate):
-    """A sample as training sees it in an epoch."""
+    """Samples as training sees them in an epoch."""
 
     def __init__(self, augment: Augmentation, image_size: int, eval_crop: EvalCrop, seed: int) -> None:
         super().__init__(augment, image_size, eval_crop)
         self.seed = seed
 
-    def __call__(self, sample: Sample, epoch: int) -> Sample:
-        return self.augment.train(sample, self.image_size, self.eval_crop, seed=self.seed, epoch=epoch)
+    def __call__(self, samples: Sequence[Sample], epoch: int, images: NDArray[np.uint8]) -> list[Sample]:
+        size, crop = self.image_size, self.eval_crop
+        crops = self.augment.training_crops(samples, size, crop, seed=self.seed, epoch=epoch)
+        return self.augment.trained(samples, crops, images, seed=self.seed, epoch=epoch)
 
 
 def _listed(names: Sequence[str], shown: int = 12) -> str:

@@ -31,6 +31,8 @@ class DataSpec:
     """Over the content of every sample used."""
     mean_boxes: tuple[tuple[float, float, float, float], ...] = ()
     """The mean box of each class in train, as evaluation sees it; empty where the data have no boxes."""
+    working_size: int | None = None
+    working_square: bool = False
 
     @property
     def num_classes(self) -> int:
