@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Interval
+from annotated_types import Ge, Gt, Interval
 
 
 @dataclass
@@ -25,6 +25,16 @@ class Train:
     sweep_dir: str | None
     resume: str | None
     only_batch: bool
+    allowed_packages: list[str]
+
+
+@dataclass
+class Prepare:
+    """The plain keys of conf/prepare.yaml."""
+
+    seed: Annotated[int, Ge(0)]
+    chunk: Annotated[float, Gt(0)]
+    overwrite: bool
     allowed_packages: list[str]
 
 

@@ -73,10 +73,12 @@ def assess_job(master: DictConfig, overrides: Sequence[str]) -> Assessment:
 
 def _split(command: str, texts: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the command's own overrides, and those for the saved run that it names."""
+    key = schema.SAVED_RUN.get(command)
+    if key is None:
+        return list(texts), []
     if command != "train":
         plain, sections = schema.COMMANDS[command]
         return split_overrides(texts, {*plain_keys(plain), *sections})
-    key = schema.SAVED_RUN[command]
     named = [text for text in texts if text.lstrip("+").startswith(f"{key}=")]
     if not any(text.partition("=")[2] not in ("", "null") for text in named):
         return list(texts), []

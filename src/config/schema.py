@@ -47,7 +47,12 @@ SECTIONS = {
     "logger": Section(supplied=("save_dir",), filled=("id", "name", "tags"), named=True),
 }
 
-COMMANDS = {"train": ("Train", tuple(SECTIONS)), "evaluate": ("Evaluate", ()), "predict": ("Predict", ())}
+COMMANDS = {
+    "train": ("Train", tuple(SECTIONS)),
+    "prepare": ("Prepare", ("data", "augment")),
+    "evaluate": ("Evaluate", ()),
+    "predict": ("Predict", ()),
+}
 """Per configuration of a command: the dataclass of its plain keys, and its sections."""
 
 SAVED_RUN = {"train": "resume", "evaluate": "run", "predict": "run"}
