@@ -90,6 +90,7 @@ def write_stream(
     already and `overwrite` is false, where samples are unreadable and `skip_bad` is false, and where one changes while
     it is being written.
     """
+    source.at_least = None  # a stream is written once for all working sizes
     found = contents(source, np.arange(len(source)), cache_dir)
     bad = {index: one.reason for index, one in found.items() if one.reason is not None}
     if bad and not skip_bad:
