@@ -17,7 +17,7 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,7 @@ log = logging.getLogger(__name__)
 
 _FOLDER = "stream-writing"
 _TRIED = 64  # samples that say how large the others are
+_THREADS_PER_CORE = 2  # one decodes while another sends
 
 
 @dataclass(frozen=True)
@@ -251,26 +252,21 @@ def _below(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
-# In the processes that write
-
-_task: tuple[Source, Mapping[int, Content], Location, Path]
-
-
 def _write_chunks(
     source: Source, plan: Plan, found: Mapping[int, Content], place: Location, work: Path
 ) -> list[dict[str, Any]]:
-    """Write the chunks that are not there yet, and return LitData's notes on all of them, in order."""
+    """Write the chunks that are not there yet, and return LitData's notes on all of them, in order.
+
+    In threads, as files are decoded and sent without the interpreter: processes would outlive one that is killed.
+    """
     chunks = plan.chunks
     missing = [n for n in range(len(chunks)) if not _is_written(place, work, n)]
     if len(missing) < len(chunks):
-        log.info(
-            "data.stream=%s: %d of %d chunks are there already", place.url, len(chunks) - len(missing), len(chunks)
-        )
+        log.info("data.stream=%s: goes on after %d of %d chunks", place.url, len(chunks) - len(missing), len(chunks))
+    importlib.import_module("litdata.streaming.writer")  # once, not in all threads together
     bar = tqdm(total=len(chunks), initial=len(chunks) - len(missing), desc="Writing chunks", unit="", disable=None)
-    workers = max(1, min(len(os.sched_getaffinity(0)), len(missing)))
-    importlib.import_module("litdata.streaming.writer")  # two seconds, here once for all processes
-    with bar, ProcessPoolExecutor(workers, initializer=_take, initargs=(source, found, place, work)) as pool:
-        tasks = [pool.submit(_write_chunk, number, chunks[number]) for number in missing]
+    with bar, ThreadPoolExecutor(_THREADS_PER_CORE * len(os.sched_getaffinity(0))) as pool:
+        tasks = [pool.submit(_write_chunk, n, chunks[n], source, found, place, work) for n in missing]
         try:
             for task in tasks:
                 task.result()
@@ -286,16 +282,12 @@ def _is_written(place: Location, work: Path, number: int) -> bool:
     return note.exists() and place.exists(json.loads(note.read_text())["chunk"]["filename"])
 
 
-def _take(*task: Any) -> None:
-    global _task
-    _task = task  # type: ignore[assignment]
-
-
-def _write_chunk(number: int, indices: Indices) -> None:
+def _write_chunk(
+    number: int, indices: Indices, source: Source, found: Mapping[int, Content], place: Location, work: Path
+) -> None:
     """Write one chunk to its place, then what `_arrays` needs of it, and last the note that it is there."""
     from litdata.streaming.writer import BinaryWriter
 
-    source, found, place, work = _task
     samples: list[Sample] = []
     with tempfile.TemporaryDirectory(dir=work, prefix=f"{number}-") as folder:
         writer = BinaryWriter(folder, chunk_size=len(indices) + 1, chunk_index=number)
