@@ -220,10 +220,9 @@ class ImageData(LightningDataModule):
                 f"the run was trained on the classes {_listed(spec.classes)}; these data have "
                 f"{_listed(self.source.classes)}"
             )
-        working = None if spec.working_size is None else WorkingSize(spec.working_size, spec.working_square)
-        if working != self.working:
+        if spec.working != self.working:
             log.info("data.working_size: %s, as the run was trained with", spec.working_size)
-            self.working = working
+            self.working = spec.working
         return dataclasses.replace(spec, digest=digest)
 
     def _geometry(self) -> tuple[int, EvalCrop]:
