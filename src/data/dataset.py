@@ -23,6 +23,8 @@ class Transform(Protocol):
     """What the network shall see of samples."""
 
     image_size: int
+    names_files: bool
+    """Whether it may fail for a sample, so that it has to know its file."""
 
     def __call__(self, samples: Sequence[Sample], epoch: int, images: NDArray[np.uint8]) -> list[Sample]:
         """Return the samples as they are seen in an epoch, their images written to `images` (B, S, S, C)."""
@@ -38,6 +40,11 @@ class BatchDataset(Dataset[dict[str, Any]]):
         self, medium: Medium, indices: NDArray[np.int64], transform: Transform, targets: Sequence[str]
     ) -> None:
         self.medium, self.indices, self.transform, self.targets = medium, indices, transform, tuple(targets)
+        self.places: blocks.Pool | None = None
+        """Memory that loader processes write images to, where they share it."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"places": None}  # a spawned process has other memory
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -51,14 +58,19 @@ class BatchDataset(Dataset[dict[str, Any]]):
     def __getitem__(self, batch: Batch) -> dict[str, Any]:
         samples = [self._read(index) for index in self.indices[batch.positions].tolist()]
         size = self.transform.image_size
-        images = blocks.empty(len(samples), size, size, samples[0]["image"].shape[2])
-        seen = self.transform(samples, batch.epoch, images.numpy())
-        collated = {"image": images.permute(0, 3, 1, 2)} | collate(seen, self.targets)
+        shape = (len(samples), size, size, samples[0]["image"].shape[2])
+        images, handed_over = blocks.images(shape, self.places)
+        seen = self.transform(samples, batch.epoch, images)
+        collated = {"image": handed_over} | collate(seen, self.targets)
         return collated | {"epoch": batch.epoch, "number": batch.number}
 
     def _read(self, index: int) -> Sample:
         read = self.medium.read(index)
-        return {key: read[key] for key in ("image", "path", *self.targets) if key in read} | {"index": index}
+        sample = {key: read[key] for key in ("image", *self.targets)}
+        sample["index"] = index
+        if self.transform.names_files:
+            sample["path"] = read.get("path") or self.medium.name_of(index)
+        return sample
 
 
 class KeptDataset(Dataset[dict[str, Any]]):
@@ -82,7 +94,7 @@ def collate(samples: Sequence[Sample], targets: Sequence[str]) -> dict[str, Any]
     for key in targets:
         values = [np.asarray(sample[key]) for sample in samples]
         arrays += values if key in _RAGGED else [np.stack(values)]
-    tensors = iter(blocks.together(arrays))
+    tensors = iter(blocks.tensors(arrays))
     batch: dict[str, Any] = {"index": next(tensors)}
     for key in targets:
         batch[key] = [next(tensors) for _ in samples] if key in _RAGGED else next(tensors)

@@ -17,6 +17,7 @@ from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Sampler
 
 from src import seeds
+from src.data import blocks
 from src.data.augmentation import Augmentation
 from src.data.crop import EvalCrop
 from src.data.dataset import BatchDataset, KeptDataset, Transform
@@ -44,6 +45,9 @@ from src.data.working import WorkingSize
 from src.errors import UserError
 
 log = logging.getLogger(__name__)
+
+_HELD = 3
+"""Batches that the training has in hand at once: that of the step, the next one, and one on its way to the device."""
 
 Normalization = Literal["auto", "imagenet", "dataset", "mean", "none"] | dict[str, list[float]]
 
@@ -105,7 +109,7 @@ class ImageData(LightningDataModule):
         self.limit, self.train_per_class = limit, train_per_class
         self.cache_dir = Path(cache_dir).expanduser()
         self.augment, self.seed, self.preprocessing = augment, seed, preprocessing
-        self.num_workers = default_workers() if num_workers == "auto" else num_workers
+        self.num_workers = num_workers
         self.image_size, self.eval_crop = image_size, eval_crop
         self.by_identity, self.batches = by_identity, batches
         self._check_batches()
@@ -124,6 +128,7 @@ class ImageData(LightningDataModule):
         self.measured_split = "test"
         """The split that `Trainer.test` measures."""
         self._position = (0, 0)
+        self._chosen_loading: tuple[int, int] | None = None
 
     def open(self, trained_on: DataSpec | None = None, *, for_training: bool = True) -> DataSpec:
         """Fetch, list, inspect and split the data, and return what a model needs to know of them.
@@ -362,7 +367,11 @@ class ImageData(LightningDataModule):
         return self.eval_dataloader(self.measured_split)
 
     def _loader(self, dataset: BatchDataset | KeptDataset, batches: Sampler[Batch]) -> DataLoader[dict[str, Any]]:
-        workers = self.num_workers if isinstance(dataset, BatchDataset) else 0
+        workers = ahead = 0
+        if isinstance(dataset, BatchDataset):
+            workers, ahead = self._loading()
+            size = self._opened().image_size
+            dataset.places = blocks.pool(workers, ahead + _HELD, self.batch_size * size * size * self.source.channels)
         generator = torch.Generator()
         generator.manual_seed(seeds.stream(self.seed, "loader"))
         return DataLoader(
@@ -370,11 +379,27 @@ class ImageData(LightningDataModule):
             sampler=batches,
             batch_size=None,  # the data set collates: one call per batch, not one per sample
             num_workers=workers,
+            prefetch_factor=ahead if workers else None,
             persistent_workers=workers > 0,
             pin_memory=torch.cuda.is_available(),
             worker_init_fn=_quiet_worker,
             generator=generator,
         )
+
+    def _loading(self) -> tuple[int, int]:
+        """Return how many loader processes there are, and how many batches each of them is ahead."""
+        if self._chosen_loading is None:
+            on_gpu, reads = torch.cuda.is_available(), "decoding" if self.medium.decodes else "from a store"
+            workers = self.num_workers
+            if workers == "auto":
+                workers = default_workers(self.medium, on_gpu=on_gpu)
+            ahead = 4 if on_gpu else 2
+            auto = " (auto)" if self.num_workers == "auto" else ""
+            log.info(
+                "data.num_workers=%d%s: %s%s", workers, auto, reads, f", {ahead} batches ahead each" * bool(workers)
+            )
+            self._chosen_loading = workers, ahead
+        return self._chosen_loading
 
     def _process(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
@@ -429,6 +454,7 @@ class _Evaluate:
 
     def __init__(self, augment: Augmentation, image_size: int, eval_crop: EvalCrop) -> None:
         self.augment, self.image_size, self.eval_crop = augment, image_size, eval_crop
+        self.names_files = bool(augment.transforms)
 
     def __call__(self, samples: Sequence[Sample], epoch: int, images: NDArray[np.uint8]) -> list[Sample]:
         crops = self.augment.evaluation_crops(samples, self.image_size, self.eval_crop)
@@ -452,11 +478,11 @@ def _listed(names: Sequence[str], shown: int = 12) -> str:
     return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
 
 
-def default_workers() -> int:
+def default_workers(medium: Medium, *, on_gpu: bool) -> int:
     """Return the number of loader processes for this machine: none on a CPU, whose cores the network needs itself."""
-    workers = min(8, len(os.sched_getaffinity(0))) if torch.cuda.is_available() else 0
-    log.info("data.num_workers=auto: %d", workers)
-    return workers
+    if not on_gpu:
+        return 0
+    return min(8 if medium.decodes else 4, len(os.sched_getaffinity(0)))
 
 
 def unreadable_message(bad: Sequence[BadSample]) -> str:

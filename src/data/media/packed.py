@@ -84,8 +84,12 @@ class Packed(Medium):
         sample: Sample = {"image": pixels.reshape(height, width, self.channels), "index": index}
         for key, values in self._values.items():
             sample[key] = values[row]
+        return sample
+
+    def name_of(self, index: int) -> str:
+        """Return the image's file."""
         path = self.source.path(index)
-        return sample if path is None else sample | {"path": str(path)}
+        return super().name_of(index) if path is None else str(path)
 
     def _row(self, index: int) -> int:
         row = index - self._first if self._gapless else int(np.searchsorted(self._index[:, 0], index))
