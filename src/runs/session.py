@@ -98,7 +98,12 @@ def settle_threads(composed: Composed) -> None:
         devices = composed.config.trainer.get("devices")
         on_cpu = composed.config.trainer.get("accelerator") == "cpu"
         processes = devices if on_cpu and isinstance(devices, int) and devices > 0 else 1
-        OmegaConf.update(composed.config, "threads", max(1, len(os.sched_getaffinity(0)) // processes))
+        OmegaConf.update(composed.config, "threads", max(1, cores() // processes))
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def is_main_process() -> bool:
