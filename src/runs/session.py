@@ -172,7 +172,7 @@ def save_first_batch(config: dict[str, Any], name: str) -> None:
 
     data = open_data(config)
     spec = data.open()
-    batch = next(iter(data.train_dataloader()))
+    batch = data.with_images(next(iter(data.train_dataloader())))
     batch = data.mixed(batch | {"image": batch["image"].float()})
     batch["image"] = batch["image"].round().byte()
     folder = Path(config["run_dir"] or config["runs_dir"])
