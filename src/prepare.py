@@ -1,4 +1,4 @@
-"""Makes data ready to be read: `python -m src.prepare data=imagenette data.store=stream data.stream=s3://bucket/x`."""
+"""Fetches, reads, and packs or streams a data set before any training: `python -m src.prepare data=imagenette`."""
 
 from __future__ import annotations
 
@@ -6,20 +6,16 @@ from src.config.command import Composed, main
 
 
 def prepare(composed: Composed) -> None:
-    """Pack the data, or write them as a stream, as `data.store` says."""
+    """Make the store that trainings with the same `data.*` find, and say what it holds."""
     from src.config import saved
-    from src.runs.session import prepare_process
+    from src.runs import session
 
     config = saved.plain(composed.config)
-    prepare_process(threads=1)
-    from src.config.build import build
-    from src.data.stream.prepare import prepare_stream
+    session.prepare_process(session.cores())
+    from src.data.preparation import prepare
 
-    data = build(config["data"], augment=build(config["augment"]), seed=config["seed"])
-    if config["data"]["store"] == "stream":
-        print(prepare_stream(data, chunk=config["chunk"], overwrite=config["overwrite"]))
-        return
-    data.open()
+    for line in prepare(config["data"], chunk=config["chunk"], overwrite=config["overwrite"]):
+        print(line)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,6 @@ class Train:
 class Prepare:
     """The plain keys of conf/prepare.yaml."""
 
-    seed: Annotated[int, Ge(0)]
     chunk: Annotated[float, Gt(0)]
     overwrite: bool
     allowed_packages: list[str]

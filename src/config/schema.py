@@ -49,11 +49,11 @@ SECTIONS = {
 
 COMMANDS = {
     "train": ("Train", tuple(SECTIONS)),
-    "prepare": ("Prepare", ("data", "augment")),
     "evaluate": ("Evaluate", ()),
     "predict": ("Predict", ()),
+    "prepare": ("Prepare", ("data",)),
 }
 """Per configuration of a command: the dataclass of its plain keys, and its sections."""
 
 SAVED_RUN = {"train": "resume", "evaluate": "run", "predict": "run"}
-"""Per command: the key that names a saved run, to whose configuration the other overrides then apply."""
+"""Per command that may work on a saved run: the key that names it; other overrides then apply to its configuration."""

@@ -71,6 +71,21 @@ class Augmentation:
         _check_arguments(self.transforms)
         self._composed: dict[frozenset[str], Any] = {}
 
+    @classmethod
+    def none(cls) -> Augmentation:
+        """Return the one under which training sees what evaluation does."""
+        return cls(
+            crop_scale=None,
+            crop_ratio=(1.0, 1.0),
+            horizontal_flip=0.0,
+            vertical_flip=0.0,
+            transforms={},
+            mixup=0.0,
+            cutmix=0.0,
+            lost_object="nothing",
+            min_box_share=EVALUATED_SHARE,
+        )
+
     @property
     def changes_images(self) -> bool:
         """Whether training sees an image otherwise than evaluation does."""
@@ -94,12 +109,12 @@ class Augmentation:
         """Return the part of each sample that training sees in an epoch, and which are mirrored."""
         stream = Stream(seed, epoch, [sample["index"] for sample in samples])
         rows = np.arange(len(samples))
-        crops = self.evaluation_crops(samples, image_size, eval_crop)
-        if self.crop_scale is not None:
-            crops.places = self._random_places(self.crop_scale, samples, crops.places, eval_crop, stream)
-        crops.mirrored = stream.uniform(rows) < self.horizontal_flip
-        crops.upside_down = stream.uniform(rows) < self.vertical_flip
-        return crops
+        if self.crop_scale is None:
+            places = self.evaluation_crops(samples, image_size, eval_crop).places
+        else:
+            places = self._random_places(self.crop_scale, samples, image_size, eval_crop, stream)
+        mirrored, upside_down = (stream.uniform(rows) < p for p in (self.horizontal_flip, self.vertical_flip))
+        return Crops(places, mirrored, upside_down)
 
     def evaluation_crops(self, samples: Sequence[Sample], image_size: int, eval_crop: EvalCrop) -> Crops:
         """Return the central part of each sample."""
@@ -136,11 +151,11 @@ class Augmentation:
         self,
         scale: tuple[float, float],
         samples: Sequence[Sample],
-        central: NDArray[np.int64],
+        image_size: int,
         eval_crop: EvalCrop,
         stream: Stream,
     ) -> NDArray[np.int64]:
-        """Return random parts (B, 4), drawn again where they lose an object, in the end the `central` ones."""
+        """Return random parts (B, 4), drawn again where they lose an object, in the end those of evaluation."""
         sizes = _sizes(samples)
         # Of a whole image that evaluation stretches, the ratio is that of the stretched one.
         stretch = sizes[:, 1:] / sizes[:, :1] if eval_crop == "whole" else np.ones((len(sizes), 1))
@@ -154,7 +169,8 @@ class Augmentation:
                 break
             places[lost] = random_resized_crops(sizes[lost], scale, ratios[lost], stream, lost)
             lost = _losing(samples, lost, places, self.min_box_share)
-        places[lost] = central[lost]
+        if len(lost):
+            places[lost] = self.evaluation_crops([samples[row] for row in lost], image_size, eval_crop).places
         return places
 
     def _transformed(self, sample: Sample, seed: int, epoch: int) -> Sample:

@@ -18,8 +18,13 @@ class Medium(ABC):
     def read(self, index: int) -> Sample:
         """Return sample `index` with all its targets. Raises `src.data.decode.Unreadable` where it cannot be had.
 
-        `image` may be read-only, and a view of more than this sample: it is copied by whoever changes it.
+        `image` may be read-only, and a view of more than this sample: it is copied by whoever changes it. A medium that
+        is fast leaves `path` out: `name_of` has it.
         """
+
+    def name_of(self, index: int) -> str:
+        """Return what an error calls a sample: its file, where the medium knows one."""
+        return f"sample {index}"
 
 
 class Files(Medium):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import pytest
+import torch
 
 from src.config.command import compose
 from src.data.sources.shapes import Shapes
@@ -102,3 +103,24 @@ def test_other_data_are_evaluated_at_the_working_size_of_the_training(root, tmp_
     figures, _ = evaluate(config, directory, split="test", checkpoint="best", output=None)
     trained = json.loads((run / "metrics.json").read_text())
     assert figures == {key: value for key, value in trained.items() if key.startswith("test/")}
+
+
+def test_free_files_are_predicted_at_the_working_size_of_the_training(root, tmp_path):
+    """The probabilities of the test images are those that evaluation found."""
+    from src.runs.evaluation import restore
+    from src.runs.prediction import predict
+
+    run = train(tmp_path / "run", root, f"data.cache_dir={tmp_path}/cache", "data.working_size=36")
+    directory, config = session.reopen(str(run), ())
+    model, data, _ = restore(config, directory, "best")
+    batch = next(iter(data.test_dataloader()))
+    with torch.inference_mode():
+        expected = model.predicted(data.normalized(batch)["image"])
+    images = [str(data.source.path(int(index))) for index in batch["index"]]
+    options = {"output": str(tmp_path / "out.csv"), "pictures": None, "anchor": None, "gallery": None}
+    rows, _ = predict(
+        config, directory, source=str(root), checkpoint="best", batch_size=16, num_workers=0, device="cpu", **options
+    )
+    found = {row["path"]: row["probability"] for row in rows}
+    (key,) = (key for key in expected if "prob" in key)
+    assert [found[image] for image in images] == pytest.approx(expected[key].amax(dim=1).tolist(), abs=1e-5)

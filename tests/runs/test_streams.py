@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from src.config import saved
-from src.config.build import build
 from src.config.command import compose
-from src.data.stream.prepare import prepare_stream
+from src.data.preparation import prepare
 from src.runs import session
 from src.runs.evaluation import evaluate
 from tests.data.stream.conftest import bucket, server  # noqa: F401 - fixtures
@@ -22,7 +21,8 @@ def write(url: str) -> str:
     """Write what `TINY` trains on, as `python -m src.prepare` does."""
     typed = [o for o in TINY if o.startswith("data.source")]
     config = saved.plain(compose("prepare", [*typed, "data.store=stream", f"data.stream={url}"]).config)
-    return prepare_stream(build(config["data"], augment=build(config["augment"]), seed=0), chunk=0.02, overwrite=False)
+    *_, there = prepare(config["data"], chunk=0.02, overwrite=False)
+    return there
 
 
 @pytest.mark.parametrize("window", ["null", "48"])

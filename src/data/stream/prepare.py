@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+from src.data.media.choice import shown_bytes
 from src.data.module import ImageData, bad_rows_message
 from src.data.sources.base import Indices
 from src.data.splits import make_splits, published_splits
@@ -12,17 +12,15 @@ from src.data.stream.location import location
 from src.data.stream.writing import write_stream
 from src.errors import UserError
 
-log = logging.getLogger(__name__)
-
 _MIB = 1 << 20
 
 
-def prepare_stream(data: ImageData, *, chunk: float, overwrite: bool) -> str:
+def prepare_stream(data: ImageData, *, chunk: float, overwrite: bool) -> Iterator[str]:
     """Write all samples of a datamodule that was not opened to its `data.stream`, in chunks of about `chunk` MiB.
 
     All of the source is written, whatever `limit`, `fold` and the like leave of it, so that they can still be chosen.
-    Returns where the stream is. Raises UserError as `write_stream` does, and where annotations are wrong and
-    `on_bad_sample=stop`.
+    Yields lines that say what there is now; the last is where. Raises UserError as `write_stream` does, and where
+    annotations are wrong and `on_bad_sample=stop`.
     """
     if data.stream is None:
         raise UserError("data.store=stream: type data.stream=FOLDER or data.stream=s3://BUCKET/PREFIX")
@@ -42,9 +40,8 @@ def prepare_stream(data: ImageData, *, chunk: float, overwrite: bool) -> str:
         overwrite=overwrite,
         skip_bad=data.on_bad_sample == "skip",
     )
-    if written:
-        log.info("data.stream=%s: %d samples, %.1f MiB", place.url, len(source), written / _MIB)
-    return place.url
+    yield f"{len(source)} samples, {shown_bytes(written)} written" if written else "this very stream is there already"
+    yield place.url
 
 
 def _divided(data: ImageData) -> Mapping[str, Indices]:

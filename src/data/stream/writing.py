@@ -102,7 +102,6 @@ def write_stream(
     order = np.array([index for index in layout(splits, len(source)).tolist() if index not in bad], np.int64)
     plan = _plan(source, described, order, found, chunk_bytes)
     if _is_there(place, plan, overwrite):
-        log.info("data.stream=%s: this very stream is there already", place.url)
         return 0
     work = cache_dir / _FOLDER / hashlib.blake2b(f"{place.url}\0{plan.digest}".encode(), digest_size=8).hexdigest()
     work.mkdir(parents=True, exist_ok=True)

@@ -37,9 +37,10 @@ def data_of(*overrides: str) -> ImageData:
 
 
 def write(url: str, *overrides: str, chunk: float = CHUNK, overwrite: bool = False) -> str:
-    return prepare_stream(
+    *_, there = prepare_stream(
         data_of("data.store=stream", f"data.stream={url}", *overrides), chunk=chunk, overwrite=overwrite
     )
+    return there
 
 
 def streamed(url: str, *overrides: str) -> ImageData:
