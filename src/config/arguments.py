@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Interval
+from annotated_types import Ge, Gt, Interval
 
 
 @dataclass
@@ -26,6 +26,15 @@ class Train:
     resume: str | None
     replay: str | None
     only_batch: bool
+    allowed_packages: list[str]
+
+
+@dataclass
+class Prepare:
+    """The plain keys of conf/prepare.yaml."""
+
+    chunk: Annotated[float, Gt(0)]
+    overwrite: bool
     allowed_packages: list[str]
 
 

@@ -14,7 +14,8 @@ FIRST = ("train", "evaluate", "predict")
 """The commands that a reader should meet first; the others follow in the order of the alphabet."""
 
 MOST_USED = (
-    *("seed", "data.root", "data.image_size", "data.batch_size", "data.num_workers", "optimizer.lr"),
+    *("seed", "data.root", "data.image_size", "data.batch_size", "data.num_workers", "data.working_size"),
+    *("data.store", "data.store_budget", "optimizer.lr"),
     *("trainer.max_epochs", "trainer.precision", "model.source", "model.trainable"),
     *("name", "run_dir", "resume", "replay"),
 )
@@ -42,6 +43,11 @@ EXAMPLES = {
         ("run=runs/faces anchor=ann.jpg input=photos/", "a siamese run: is it the one in ann.jpg?"),
         ("run=runs/faces gallery=people/ input=photos/", "who in people/ is nearest?"),
     ),
+    "prepare": (
+        ("data=imagenette data.root=datasets", "downloaded where it is missing, read, and packed"),
+        ("data=folder data.root=photos data.working_size=256", "photographs from a camera, at the size to work with"),
+        ("data=folder data.root=photos data.store=stream data.stream=s3://bucket/photos", "to train elsewhere"),
+    ),
 }  # fmt: skip
 
 
@@ -64,19 +70,18 @@ def _overview(command: str, groups: Groups, width: int) -> Iterator[str]:
         "Commands (python -m src.NAME --help tells more):", [(n, _first_comment(groups, n)) for n in commands], width
     )
     defaults = _defaults(groups, command)
-    if command == "train":
-        rows = [(group, _listed(groups.choices(group), defaults.get(group))) for group in _ordered(groups, defaults)]
+    names = [name for name in _ordered(groups, defaults) if command == "train" or name in defaults]
+    if names:
+        rows = [(group, _listed(groups.choices(group), defaults.get(group))) for group in names]
         yield _table("Groups (the default has a *; --help GROUP tells more):", rows, width)
-        yield _table(
-            "Keys used most, with their defaults:", [_key_row(groups, defaults, key) for key in MOST_USED], width
-        )
-    else:
-        for group, choice in defaults.items():
-            yield _table("Groups (the default has a *):", [(group, _listed(groups.choices(group), choice))], width)
-        keys = [key for key in document(groups.folders[0] / f"{command}.yaml") if key != "defaults"]
-        yield _table("Keys, with their defaults:", [_key_row(groups, {}, key, command) for key in keys], width)
-        if command in SAVED_RUN:
-            yield f"With {SAVED_RUN[command][0]}=, any other key=value or group=choice applies to the saved run."
+    used = [key for key in MOST_USED if command == "train" or key.partition(".")[0] in defaults]
+    if used:
+        yield _table("Keys used most, with their defaults:", [_key_row(groups, defaults, key) for key in used], width)
+    own = [key for key in document(groups.folders[0] / f"{command}.yaml") if key not in ("defaults", *used)]
+    if command != "train" and own:
+        yield _table("Keys, with their defaults:", [_key_row(groups, {}, key, command) for key in own], width)
+    if command != "train" and command in SAVED_RUN:
+        yield f"With {SAVED_RUN[command][0]}=, any other key=value or group=choice applies to the saved run."
     examples = [(f"python -m src.{command} {typed}", what) for typed, what in EXAMPLES.get(command, ())]
     yield "\n".join(["Examples:", *(f"  {typed}\n      {what}" for typed, what in examples)]) if examples else ""
     yield f'Shell completion: eval "$(python -m src.{command} -sc install=bash)"'
