@@ -28,6 +28,7 @@ from src.data.spec import DataSpec
 from src.data.view import View
 from src.errors import UserError
 from src.metrics.gathered import Gathered
+from src.models.fused import fused_where_possible
 from src.models.schedules import PerStep
 from src.networks.freezing import Freezing, Stage, stage_of
 
@@ -327,7 +328,7 @@ class ImageModule(LightningModule):
                 f"model.trainable={self.freezing.learning_in(0)}: nothing learns in epoch 0, since all of the model is "
                 "frozen; type head, a layer's name or all"
             )
-        optimizer = self._optimizer(self.parameter_groups())
+        optimizer = fused_where_possible(self._optimizer, self.trainer)(self.parameter_groups())
         total = self.trainer.estimated_stepping_batches
         if not math.isfinite(total):
             raise UserError("a schedule needs the training's length: type trainer.max_epochs or trainer.max_steps")
