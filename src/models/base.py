@@ -20,6 +20,7 @@ from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch.utils._pytree import tree_map_only
 from torchmetrics import MetricCollection
 
 from src import seeds
@@ -28,6 +29,7 @@ from src.data.spec import DataSpec
 from src.data.view import View
 from src.errors import UserError
 from src.metrics.gathered import Gathered
+from src.models.compiling import GRAPHS, compile_in_place
 from src.models.fused import fused_where_possible
 from src.models.schedules import PerStep
 from src.networks.freezing import Freezing, Stage, stage_of
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Batch = dict[str, Any]
+METRICS = "metrics"
+"""What a profile calls the part of a training step that measures and logs."""
 OF_EVERY_STEP = frozenset({"_current_fx_name", "last_loss"})
 Row = dict[str, str | float]
 """What `predict` writes of one image: values by column."""
@@ -97,18 +101,22 @@ class ImageModule(LightningModule):
         trainable: str | dict[Annotated[int, Ge(0)], str],
         layer_lr_decay: Annotated[float, Interval(gt=0, le=1)],
         decay_norm_and_bias: bool,
-        channels_last: bool,
-        compile: bool,
+        channels_last: bool | Literal["auto"],
+        compile: bool | Literal["default", "reduce-overhead", "max-autotune"],
         monitor: str,
         monitor_mode: Literal["min", "max"],
     ) -> None:
         super().__init__()
         self.spec, self.seed = spec, seed
         self.source = source
+        if channels_last == "auto":
+            channels_last = torch.cuda.is_available()
+            log.info("model.channels_last=auto: %s", str(channels_last).lower())
         self.network = network.to(memory_format=torch.channels_last) if channels_last else network
         self.freezing, self.layer_lr_decay = Freezing(network, trainable), layer_lr_decay
-        if compile:
-            self.network.compile()  # in place: a wrapper would change the names of the weights
+        compile_in_place(self.network, compile)
+        self.overwrites = compile in GRAPHS
+        """Whether the network's next outputs take the place of its last."""
         self.channels_last = channels_last
         self.decay_norm_and_bias = decay_norm_and_bias
         self.monitor, self.monitor_mode = monitor, monitor_mode
@@ -193,7 +201,8 @@ class ImageModule(LightningModule):
 
     def forward(self, images: Tensor) -> Any:
         """Apply the network to normalised images (B, C, H, W)."""
-        return self.network(self.as_network_takes_them(images))
+        outputs = self.network(self.as_network_takes_them(images))
+        return tree_map_only(Tensor, torch.clone, outputs) if self.overwrites else outputs
 
     def as_network_takes_them(self, images: Tensor) -> Tensor:
         """Return images in the network's type, not float32 with trainer.precision=bf16-true, and memory format."""
@@ -226,6 +235,12 @@ class ImageModule(LightningModule):
         """Return the loss; metrics accumulate on the device, and nothing waits for it between logging intervals."""
         loss, outputs = self.compute_loss(batch)
         self.last_loss = loss.detach()
+        with self.trainer.profiler.profile(METRICS):
+            self._count(outputs, batch)
+        return loss
+
+    def _count(self, outputs: Any, batch: Batch) -> None:
+        """Measure a training batch, and log its loss where that is due."""
         inputs = self.metric_inputs(outputs, batch, self.last_loss)
         if not self.gathers:
             self.split_metrics("train").update(**inputs)
@@ -235,7 +250,6 @@ class ImageModule(LightningModule):
             size = len(batch["index"])
             self.log("train/loss_step", self.last_loss, on_step=True, on_epoch=False, batch_size=size)
             self.log("lr", self.learning_rate(), on_step=True, on_epoch=False, batch_size=size)
-        return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Measure a batch of the validation split."""

@@ -33,6 +33,7 @@ from src.networks.weights import load_state
 from src.runs.checkpoint_io import AtomicCheckpointIO, load_checkpoint
 from src.runs.directory import RunDirectory, link_latest
 from src.runs.lean import Unprofiled, skip_idle_hooks
+from src.runs.profile import StepProfiler
 from src.runs.record import Record
 from src.runs.results import read_weights, write_weights
 from src.runs.source import require_strangers, starts_with_new_head
@@ -89,6 +90,8 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
     with record.phase("fit"):
         fit(trainer, model, data, run.checkpoint("last") if resume else None)
     record.update(images_per_second=round(progress.images_per_second, 1))
+    if isinstance(trainer.profiler, StepProfiler) and trainer.is_global_zero:  # type: ignore[attr-defined]
+        trainer.profiler.write(run.path)  # type: ignore[attr-defined]
     if run.chosen_checkpoint().exists():
         load_weights(model, run)
     figures = best_figures(callbacks, history)
