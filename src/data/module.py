@@ -45,6 +45,7 @@ from src.data.sources.base import BadRow, Indices, Sample, Source
 from src.data.spec import DataSpec
 from src.data.splits import make_splits
 from src.data.stream.index import describe
+from src.data.transfer import Transfer
 from src.data.working import WorkingSize
 from src.errors import UserError
 
@@ -142,6 +143,7 @@ class ImageData(LightningDataModule):
         """The split that `Trainer.test` measures."""
         self._position = (0, 0)
         self._chosen_loading: tuple[int, int] | None = None
+        self._transfer = Transfer()
 
     def open(self, trained_on: DataSpec | None = None, *, for_training: bool = True) -> DataSpec:
         """Fetch, list, inspect and split the data, and return what a model needs to know of them.
@@ -451,6 +453,12 @@ class ImageData(LightningDataModule):
 
     def _process(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
+
+    def transfer_batch_to_device(
+        self, batch: dict[str, Any], device: torch.device, dataloader_idx: int
+    ) -> dict[str, Any]:
+        """Copy a batch to the device beside the step that still computes there."""
+        return self._transfer(batch, device)
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
         """Turn `image` into normalised float32 on the device and, in training, mix the batch up."""

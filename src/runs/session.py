@@ -124,7 +124,6 @@ def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
     prepare_process(config["threads"], run.path / "log.txt")
     from src.callbacks.checkpoint import Interrupted
     from src.runs.record import Record
-    from src.runs.results import write_report
     from src.runs.training import train
 
     record = Record.begin(
@@ -144,6 +143,8 @@ def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
         raise
     record.end("finished")
     if is_main_process():
+        from src.runs.results import write_report
+
         write_report(run, outcome.model, outcome.data, outcome.split)
         print_figures(outcome.figures)
         print(shown(run.path))
@@ -202,7 +203,9 @@ def prepare_process(threads: int, log: Path | None = None) -> None:
     logging.captureWarnings(True)
     for message in EXPECTED_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
-    import pytorch_lightning  # noqa: F401 - sets the level of its loggers when it is imported
+    from src.runs.imports import import_lightning
+
+    import_lightning()  # sets the level of its loggers when it is imported
     import torch
 
     for name in ("pytorch_lightning", "lightning_fabric"):

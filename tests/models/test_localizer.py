@@ -187,7 +187,7 @@ def test_figures_per_class_are_those_of_test_alone():
     with torch.no_grad():
         _, found = model.eval().compute_loss(data)
     for split in ("val", "test"):
-        model.update_metrics(model.split_metrics(split), found, data, torch.tensor(1.0))
+        model.split_metrics(split).update(**model.metric_inputs(found, data, torch.tensor(1.0)))
     shared = {"loss", "accuracy", "mean_iou", "nothing_recall"}
     shared |= {"localization_accuracy", "localization_error", "mean_localization_accuracy"}
     assert {name.partition("/")[2] for name in model.split_metrics("val").compute()} == shared
