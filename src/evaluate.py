@@ -13,7 +13,14 @@ def evaluate(composed: Composed) -> None:
     run, config = session.reopen(asked.run, composed.for_the_run)
     from src.runs.evaluation import evaluate
 
-    figures, path = evaluate(config, run, split=asked.split, checkpoint=asked.checkpoint, output=asked.output)
+    figures, path = evaluate(
+        config,
+        run,
+        split=asked.split,
+        checkpoint=asked.checkpoint,
+        output=asked.output,
+        predictions=asked.predictions,
+    )
     session.print_figures(figures)
     print(session.shown(path))
 
