@@ -102,7 +102,8 @@ def _sections(path: Path) -> dict[str, Any]:
 
 def _entries(sections: Mapping[str, Any], path: Path) -> tuple[list[_Entry], list[Problem]]:
     """Return the experiments as they stand in the file, and what is wrong with others."""
-    entries, problems = [], []
+    entries: list[_Entry] = []
+    problems: list[Problem] = []
     for section in (FIRST, LATER):
         for name, text in sections[section].items():
             entry = _Entry(section, str(name), text, f"{path} {section}.{name}")

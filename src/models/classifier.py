@@ -122,7 +122,7 @@ class Classifier(ImageModule):
         several = self.spec.multilabel
         named = (class_names(self.spec.classes, label, several=several) for label in kept["label"])
         answers = (class_columns(self.spec.classes, row, several=several) for row in kept["probabilities"].tolist())
-        return [{"label": label} | answer for label, answer in zip(named, answers, strict=True)]
+        return [{"label": label, **answer} for label, answer in zip(named, answers, strict=True)]
 
     def report_sections(self, data: ImageData, split: str) -> list[Section]:
         """Return the confusion matrix, the table of classes and the worst mistakes."""

@@ -59,7 +59,7 @@ def write_predictions(model: ImageModule, data: ImageData, path: Path) -> None:
     """Write a row per sample that was measured last: where it came from, its truth, and what the model said of it."""
     kept = {key: torch.cat([batch[key] for batch in model.outputs]).numpy() for key in model.outputs[0]}
     names = [data.name_of(int(index)) for index in kept["index"]]
-    rows = [{"path": name} | row for name, row in zip(names, model.evaluation_rows(kept), strict=True)]
+    rows = [{"path": name, **row} for name, row in zip(names, model.evaluation_rows(kept), strict=True)]
     write_csv(path, rows)
 
 

@@ -26,8 +26,7 @@ def publish(run: RunDirectory, experiment: Experiment, folder: Path) -> list[Pat
     for name in FILES:
         with atomic(folder / name) as file:
             file.write((run.path / name).read_bytes())
-    config = OmegaConf.to_container(OmegaConf.load(run.config))
-    assert isinstance(config, dict)
+    config: Any = OmegaConf.to_container(OmegaConf.load(run.config))
     del config["data"]["cache_dir"]
     _write_yaml(folder / "config.yaml", _without_places(config))
     compose: Any = OmegaConf.to_container(OmegaConf.load(run.compose), resolve=False)
