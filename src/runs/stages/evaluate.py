@@ -7,7 +7,7 @@ import json
 from src.errors import UserError
 from src.runs.stages.dependencies import current
 from src.runs.stages.places import DATA, EVALUATED, OUTPUTS
-from src.runs.stages.publish import write_digests
+from src.runs.stages.publish import TRAINED, write_digests
 
 
 def evaluate(name: str) -> None:
@@ -28,5 +28,6 @@ def evaluate(name: str) -> None:
     prepared, found = (json.loads(file.read_text()) for file in (DATA / f"{name}.json", measured))
     if found["data_digest"] != prepared["digest"]:
         raise UserError(f"{name}: the data have changed since they were prepared; type dvc repro --force prepare")
-    write_digests((predictions, measured), EVALUATED / f"{name}.json")
+    trained = [folder / file for file in TRAINED]
+    write_digests([*trained, predictions, measured], EVALUATED / f"{name}.json")
     print_figures(figures)

@@ -20,13 +20,13 @@ DATA = Path("build/data")
 """NAME.json: the digest of an experiment's data, and how many samples each split has."""
 
 LEARNED = Path("build/learned")
-"""NAME.json: the digests of what training left in `OUTPUTS`."""
+"""NAME.json: the digests of what an experiment, not a successor, has learned."""
 
 SOURCES = Path("build/sources")
 """NAME.json: those of the experiment that this one starts from."""
 
 EVALUATED = Path("build/evaluated")
-"""NAME.json: the digests of what evaluation left in `OUTPUTS`."""
+"""NAME.json: the digests of all that an experiment left in `OUTPUTS`."""
 
 SCRATCH = Path("build/runs")
 """NAME/: the run itself, with its record, log, checkpoints and W&B files: no output of a stage."""

@@ -14,8 +14,10 @@ from src.config.experiments import NOT_HERE, Experiment
 from src.files import atomic, write_json, write_text
 from src.runs.directory import RunDirectory
 
-FILES = ("weights.safetensors", "data.json", "metrics.csv", "metrics.json")
-"""What is copied as it is: a function of configuration, data and code."""
+COPIED = ("weights.safetensors", "data.json", "metrics.csv", "metrics.json")
+"""What is a function of configuration, data and code as it is."""
+TRAINED = (*COPIED, "config.yaml", "compose.yaml")
+"""All that a training leaves."""
 
 
 def publish(run: RunDirectory, experiment: Experiment, folder: Path) -> list[Path]:
@@ -23,7 +25,7 @@ def publish(run: RunDirectory, experiment: Experiment, folder: Path) -> list[Pat
 
     Returns the files. Configurations lose the places of this machine.
     """
-    for name in FILES:
+    for name in COPIED:
         with atomic(folder / name) as file:
             file.write((run.path / name).read_bytes())
     config: Any = OmegaConf.to_container(OmegaConf.load(run.config))
@@ -33,7 +35,7 @@ def publish(run: RunDirectory, experiment: Experiment, folder: Path) -> list[Pat
     compose["overrides"] = list(experiment.overrides)
     compose["config"] = _without_places(compose["config"])
     _write_yaml(folder / "compose.yaml", compose)
-    return [folder / name for name in (*FILES, "config.yaml", "compose.yaml")]
+    return [folder / name for name in TRAINED]
 
 
 def write_digests(files: Iterable[Path], path: Path) -> None:

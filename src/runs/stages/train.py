@@ -40,7 +40,9 @@ def train(name: str) -> None:
     if code:
         sys.exit(code)
     _require_same_data(experiment, run)
-    write_digests(publish(run, experiment, OUTPUTS / name), LEARNED / f"{name}.json")
+    files = publish(run, experiment, OUTPUTS / name)
+    if experiment.source is None:
+        write_digests(files, LEARNED / f"{name}.json")
     mark.unlink()
 
 
