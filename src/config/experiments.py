@@ -34,7 +34,7 @@ class Experiment:
     overrides: tuple[str, ...]
     composed: Composed
     source: str | None
-    """The experiment that it starts from."""
+    """The experiment that it starts from; a successor has one, others have none."""
 
 
 def read_experiments(path: Path) -> dict[str, Experiment]:
@@ -137,6 +137,8 @@ def _source(composed: Composed) -> str | None:
 def _wrong_source(entry: _Entry, source: str | None, first: list[str]) -> Iterator[Problem]:
     """Yield why an experiment cannot start from `source` here."""
     if source is None:
+        if entry.section == LATER:
+            yield Problem(entry.where, "model.source", f"names no experiment: without one it stands under {FIRST}")
         return
     folder, _, name = source.rpartition("/")
     if folder != OUTPUTS or name not in first:

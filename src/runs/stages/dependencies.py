@@ -15,7 +15,7 @@ from src.config.code import code_digests, module_of
 from src.config.experiments import NOT_HERE, Experiment, read_experiments
 from src.errors import UserError
 from src.files import write_json
-from src.runs.stages.places import EVALUATED, LEARNED, PARAMS, STAGES
+from src.runs.stages.places import CONTINUED, EVALUATED, LEARNED, PARAMS, STAGES
 
 BESIDE = ("src.config", "src.errors", "src.report", "src.runs.record", "src.runs.wandb", "src.callbacks.progress")
 """Code that no output depends on: the check of a configuration, whose result is compared itself; what is said to
@@ -41,7 +41,7 @@ def write_dependencies() -> list[Experiment]:
     experiments = read_experiments(PARAMS)
     for path, content in _files(experiments):
         write_json(STAGES / path, content)
-    for folder in (LEARNED, EVALUATED):
+    for folder in (LEARNED, CONTINUED, EVALUATED):
         folder.mkdir(parents=True, exist_ok=True)
         for file in folder.glob("*.json"):
             if file.stem not in experiments:

@@ -20,7 +20,10 @@ DATA = Path("build/data")
 """NAME.json: the digest of an experiment's data, and how many samples each split has."""
 
 LEARNED = Path("build/learned")
-"""NAME.json: the digests of what an experiment, not a successor, has learned."""
+"""NAME.json: the digests of what a training left in `OUTPUTS`; those of successors are in `CONTINUED`."""
+
+CONTINUED = Path("build/continued")
+"""A folder of its own: `LEARNED` is what successors wait for."""
 
 SOURCES = Path("build/sources")
 """NAME.json: those of the experiment that this one starts from."""

@@ -14,7 +14,7 @@ from src.files import write_text
 from src.runs.directory import RunDirectory, lock_run
 from src.runs.jobs import run_job
 from src.runs.stages.dependencies import current
-from src.runs.stages.places import DATA, LEARNED, OUTPUTS, SCRATCH, SOURCES, STAGES
+from src.runs.stages.places import CONTINUED, DATA, LEARNED, OUTPUTS, SCRATCH, SOURCES, STAGES
 from src.runs.stages.publish import publish, write_digests
 
 STARTED_FROM = "stage.digest"
@@ -40,9 +40,9 @@ def train(name: str) -> None:
     if code:
         sys.exit(code)
     _require_same_data(experiment, run)
-    files = publish(run, experiment, OUTPUTS / name)
-    if experiment.source is None:
-        write_digests(files, LEARNED / f"{name}.json")
+    write_digests(
+        publish(run, experiment, OUTPUTS / name), (CONTINUED if experiment.source else LEARNED) / f"{name}.json"
+    )
     mark.unlink()
 
 
