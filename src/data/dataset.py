@@ -1,24 +1,33 @@
-"""Whole batches, read and augmented one sample at a time, as uint8 tensors."""
+"""Whole batches, read and augmented together, as uint8 tensors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from src.data import blocks
 from src.data.medium import Medium
 from src.data.sampler import Batch
 from src.data.sources.base import Sample
 
-Transform = Callable[[Sample, int], Sample]
-"""A sample and its epoch to the sample as the network shall see it, all of one size."""
-
 _RAGGED = ("boxes", "labels", "masks")
 """Targets that differ in length from sample to sample: lists in a batch."""
+
+
+class Transform(Protocol):
+    """What the network shall see of samples."""
+
+    image_size: int
+    names_files: bool
+    """Whether it may fail for a sample, so that it has to know its file."""
+
+    def __call__(self, samples: Sequence[Sample], epoch: int, images: NDArray[np.uint8]) -> list[Sample]:
+        """Return the samples as they are seen in an epoch, their images written to `images` (B, S, S, C)."""
 
 
 class BatchDataset(Dataset[dict[str, Any]]):
@@ -31,20 +40,37 @@ class BatchDataset(Dataset[dict[str, Any]]):
         self, medium: Medium, indices: NDArray[np.int64], transform: Transform, targets: Sequence[str]
     ) -> None:
         self.medium, self.indices, self.transform, self.targets = medium, indices, transform, tuple(targets)
+        self.places: blocks.Pool | None = None
+        """Memory that loader processes write images to, where they share it."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"places": None}  # a spawned process has other memory
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def sample(self, position: int, epoch: int = 0) -> Sample:
         """Return one transformed sample of the split, with its `index` in the source."""
-        index = int(self.indices[position])
-        read = self.medium.read(index)
-        wanted = {key: read[key] for key in ("image", "path", *self.targets) if key in read}
-        return self.transform(wanted | {"index": index}, epoch)
+        read = self._read(int(self.indices[position]))
+        size = self.transform.image_size
+        return self.transform([read], epoch, np.empty((1, size, size, read["image"].shape[2]), np.uint8))[0]
 
     def __getitem__(self, batch: Batch) -> dict[str, Any]:
-        samples = [self.sample(position, batch.epoch) for position in batch.positions]
-        return collate(samples, self.targets) | {"epoch": batch.epoch, "number": batch.number}
+        samples = [self._read(index) for index in self.indices[batch.positions].tolist()]
+        size = self.transform.image_size
+        shape = (len(samples), size, size, samples[0]["image"].shape[2])
+        images, handed_over = blocks.images(shape, self.places)
+        seen = self.transform(samples, batch.epoch, images)
+        collated = {"image": handed_over} | collate(seen, self.targets)
+        return collated | {"epoch": batch.epoch, "number": batch.number}
+
+    def _read(self, index: int) -> Sample:
+        read = self.medium.read(index)
+        sample = {key: read[key] for key in ("image", *self.targets)}
+        sample["index"] = index
+        if self.transform.names_files:
+            sample["path"] = read.get("path") or self.medium.name_of(index)
+        return sample
 
 
 class KeptDataset(Dataset[dict[str, Any]]):
@@ -63,15 +89,13 @@ class KeptDataset(Dataset[dict[str, Any]]):
 
 
 def collate(samples: Sequence[Sample], targets: Sequence[str]) -> dict[str, Any]:
-    """Stack `image`, `index` and `targets` of samples of one size."""
-    images = np.stack([sample["image"] for sample in samples])  # (B, H, W, C)
-    batch: dict[str, Any] = {
-        "image": torch.from_numpy(images).permute(0, 3, 1, 2),
-        "index": torch.tensor([sample["index"] for sample in samples]),
-    }
+    """Stack `index` and `targets` of samples; ragged targets become lists."""
+    arrays = [np.array([sample["index"] for sample in samples])]
     for key in targets:
-        if key in _RAGGED:
-            batch[key] = [torch.as_tensor(sample[key]) for sample in samples]
-        else:
-            batch[key] = torch.from_numpy(np.stack([np.asarray(sample[key]) for sample in samples]))
+        values = [np.asarray(sample[key]) for sample in samples]
+        arrays += values if key in _RAGGED else [np.stack(values)]
+    tensors = iter(blocks.tensors(arrays))
+    batch: dict[str, Any] = {"index": next(tensors)}
+    for key in targets:
+        batch[key] = [next(tensors) for _ in samples] if key in _RAGGED else next(tensors)
     return batch

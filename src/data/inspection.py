@@ -44,9 +44,14 @@ class BadSample:
 
 @dataclass(frozen=True)
 class Inspection:
-    """`digest` is over the names, contents and labels of what was used, whether readable or not."""
+    """`digest` is over the names, contents and labels of what was used, whether readable or not.
+
+    `listing` is over the same of what is readable, with each sample's number in the source: equal listings mean equal
+    samples under equal numbers.
+    """
 
     digest: str
+    listing: str
     unreadable: tuple[BadSample, ...]
 
 
@@ -70,7 +75,7 @@ def inspect(source: Source, indices: Indices, cache_dir: str | Path) -> Inspecti
     facts = _facts_of(root, sorted(set(names.values())), source.channels, Path(cache_dir)) if names else {}
     labels = source.labels()
     annotation = source.annotation if isinstance(source, WithAnnotation) else _no_annotation
-    lines, unreadable = [], []
+    lines, readable, unreadable = [], [], []
     for index in numbers:
         name = names.get(index)
         if name is None:
@@ -79,9 +84,13 @@ def inspect(source: Source, indices: Indices, cache_dir: str | Path) -> Inspecti
             _, _, content, reason = facts[name]
             if reason is not None:
                 unreadable.append(BadSample(index, paths[index], reason))
-        lines.append([name.replace(os.sep, "/"), content, int(labels[index]), annotation(index).hex()])
+        line = [name.replace(os.sep, "/"), content, int(labels[index]), annotation(index).hex()]
+        lines.append(line)
+        if not unreadable or unreadable[-1].index != index:
+            readable.append([index, *line])
     digest = _hash(json.dumps([list(source.classes), sorted(lines)]).encode())
-    return Inspection(digest, tuple(unreadable))
+    listing = _hash(json.dumps([list(source.classes), readable]).encode())
+    return Inspection(digest, listing, tuple(unreadable))
 
 
 def _no_annotation(_: int) -> bytes:

@@ -12,16 +12,19 @@ from typing import Annotated, Any, Literal, Protocol
 import numpy as np
 import torch
 from annotated_types import Ge, Gt, Interval
+from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Sampler
 
 from src import seeds
+from src.data import blocks
 from src.data.augmentation import Augmentation
 from src.data.crop import EvalCrop
 from src.data.dataset import BatchDataset, KeptDataset, Transform
 from src.data.identity_splits import make_identity_splits, require_identities
-from src.data.inspection import BadSample, inspect
+from src.data.inspection import BadSample, Inspection, inspect
 from src.data.mean_boxes import mean_boxes
+from src.data.media.choice import Wanted, automatic, packed
 from src.data.medium import Files, Medium
 from src.data.mix import mix
 from src.data.normalize import channel_statistics, fixed_statistics, normalize
@@ -38,9 +41,13 @@ from src.data.sampler import (
 from src.data.sources.base import BadRow, Indices, Sample, Source
 from src.data.spec import DataSpec
 from src.data.splits import make_splits
+from src.data.working import WorkingSize
 from src.errors import UserError
 
 log = logging.getLogger(__name__)
+
+_HELD = 3
+"""Batches that the training has in hand at once: that of the step, the next one, and one on its way to the device."""
 
 Normalization = Literal["auto", "imagenet", "dataset", "mean", "none"] | dict[str, list[float]]
 
@@ -74,6 +81,10 @@ class ImageData(LightningDataModule):
         image_size: Annotated[int, Ge(8)] | Literal["auto"],
         batch_size: Annotated[int, Ge(1)],
         num_workers: Annotated[int, Ge(0)] | Literal["auto"],
+        working_size: Annotated[int, Ge(8)] | None,
+        working_shape: Literal["keep", "square"],
+        store: Literal["auto", "packed", "files"],
+        store_budget: Annotated[float, Ge(0)],
         val_fraction: Annotated[float, Interval(ge=0, lt=1)],
         test_fraction: Annotated[float, Interval(gt=0, lt=1)],
         folds: Annotated[int, Ge(2)],
@@ -98,11 +109,15 @@ class ImageData(LightningDataModule):
         self.limit, self.train_per_class = limit, train_per_class
         self.cache_dir = Path(cache_dir).expanduser()
         self.augment, self.seed, self.preprocessing = augment, seed, preprocessing
-        self.num_workers = default_workers() if num_workers == "auto" else num_workers
+        self.num_workers = num_workers
         self.image_size, self.eval_crop = image_size, eval_crop
         self.by_identity, self.batches = by_identity, batches
         self._check_batches()
-        self.medium: Medium = Files(source)
+        if working_shape == "square" and working_size is None:
+            raise UserError("data.working_shape=square needs data.working_size, the side of the square in pixels")
+        self.working = None if working_size is None else WorkingSize(working_size, working_shape == "square")
+        self.store, self.store_budget = store, store_budget
+        self.medium: Medium = Files(source, self.working)
         self.splits: dict[str, Indices] = {}
         self.left_out: tuple[BadSample, ...] = ()
         self.spec: DataSpec | None = None
@@ -113,13 +128,14 @@ class ImageData(LightningDataModule):
         self.measured_split = "test"
         """The split that `Trainer.test` measures."""
         self._position = (0, 0)
+        self._chosen_loading: tuple[int, int] | None = None
 
-    def open(self, trained_on: DataSpec | None = None) -> DataSpec:
+    def open(self, trained_on: DataSpec | None = None, *, for_training: bool = True) -> DataSpec:
         """Fetch, list, inspect and split the data, and return what a model needs to know of them.
 
         For a trained model, `trained_on` is what it knew: sizes and normalisation stay, and the classes must be the
-        same. Raises UserError where they are not, where there are no data, or unreadable samples and
-        `on_bad_sample=stop`.
+        same. Where it is not `for_training`, `data.store=auto` makes no store. Raises UserError where they are not,
+        where there are no data, or unreadable samples and `on_bad_sample=stop`.
         """
         source = self.source
         source.prepare()
@@ -139,11 +155,13 @@ class ImageData(LightningDataModule):
         )
         if self.by_identity and trained_on is None:
             require_identities(source, splits, self.val_fraction)
-        digest = self._inspect(splits)
+        found = self._inspect(splits)
         if self.by_identity and trained_on is None and self.left_out:
             require_identities(source, self.splits, self.val_fraction)
         if trained_on is not None:
-            self.spec = self._as_trained_on(trained_on, digest)
+            self.spec = self._as_trained_on(trained_on, found.digest)
+        self.medium = self._medium(found.listing, for_training)
+        if self.spec is not None:
             return self.spec
         size, crop = self._geometry()
         counts = source.class_counts(self.splits["train"])
@@ -160,12 +178,14 @@ class ImageData(LightningDataModule):
             num_keypoints=source.num_keypoints,
             class_counts=tuple(counts.tolist()),
             train_samples=len(self.splits["train"]),
-            digest=digest,
-            mean_boxes=mean_boxes(source, self.splits["train"], size, crop),
+            digest=found.digest,
+            mean_boxes=mean_boxes(source, self.splits["train"], size, crop, self.working),
+            working_size=None if self.working is None else self.working.side,
+            working_square=self.working is not None and self.working.square,
         )
         return self.spec
 
-    def _inspect(self, splits: Mapping[str, Indices]) -> str:
+    def _inspect(self, splits: Mapping[str, Indices]) -> Inspection:
         used = np.sort(np.concatenate(list(splits.values())))
         found = inspect(self.source, used, self.cache_dir)
         if found.unreadable and self.on_bad_sample == "stop":
@@ -179,7 +199,19 @@ class ImageData(LightningDataModule):
         if not len(self.splits["train"]) and found.unreadable:
             first = found.unreadable[0].path
             raise UserError(f"data.root={self.root}: no readable training image is left; the first bad file is {first}")
-        return found.digest
+        return found
+
+    def _medium(self, listing: str, for_training: bool) -> Medium:
+        """Return where samples are read from."""
+        indices = np.unique(np.concatenate(list(self.splits.values())))
+        wanted = Wanted(self.source, indices, listing, self.working, self.cache_dir)
+        if self.store == "files":
+            return wanted.files
+        if self.store == "packed":
+            return packed(wanted)
+        few = {"data.limit": self.limit, "data.train_per_class": self.train_per_class}
+        subset = next((f"{key}={value}" for key, value in few.items() if value is not None), None)
+        return automatic(wanted, self.store_budget, for_training=for_training, subset=subset)
 
     def _as_trained_on(self, spec: DataSpec, digest: str) -> DataSpec:
         other_classes = not self.by_identity and spec.classes != tuple(self.source.classes)
@@ -193,6 +225,9 @@ class ImageData(LightningDataModule):
                 f"the run was trained on the classes {_listed(spec.classes)}; these data have "
                 f"{_listed(self.source.classes)}"
             )
+        if spec.working != self.working:
+            log.info("data.working_size: %s, as the run was trained with", spec.working_size)
+            self.working = spec.working
         return dataclasses.replace(spec, digest=digest)
 
     def _geometry(self) -> tuple[int, EvalCrop]:
@@ -332,7 +367,11 @@ class ImageData(LightningDataModule):
         return self.eval_dataloader(self.measured_split)
 
     def _loader(self, dataset: BatchDataset | KeptDataset, batches: Sampler[Batch]) -> DataLoader[dict[str, Any]]:
-        workers = self.num_workers if isinstance(dataset, BatchDataset) else 0
+        workers = ahead = 0
+        if isinstance(dataset, BatchDataset):
+            workers, ahead = self._loading()
+            size = self._opened().image_size
+            dataset.places = blocks.pool(workers, ahead + _HELD, self.batch_size * size * size * self.source.channels)
         generator = torch.Generator()
         generator.manual_seed(seeds.stream(self.seed, "loader"))
         return DataLoader(
@@ -340,11 +379,27 @@ class ImageData(LightningDataModule):
             sampler=batches,
             batch_size=None,  # the data set collates: one call per batch, not one per sample
             num_workers=workers,
+            prefetch_factor=ahead if workers else None,
             persistent_workers=workers > 0,
             pin_memory=torch.cuda.is_available(),
             worker_init_fn=_quiet_worker,
             generator=generator,
         )
+
+    def _loading(self) -> tuple[int, int]:
+        """Return how many loader processes there are, and how many batches each of them is ahead."""
+        if self._chosen_loading is None:
+            on_gpu, reads = torch.cuda.is_available(), "decoding" if self.medium.decodes else "from a store"
+            workers = self.num_workers
+            if workers == "auto":
+                workers = default_workers(self.medium, on_gpu=on_gpu)
+            ahead = 4 if on_gpu else 2
+            auto = " (auto)" if self.num_workers == "auto" else ""
+            log.info(
+                "data.num_workers=%d%s: %s%s", workers, auto, reads, f", {ahead} batches ahead each" * bool(workers)
+            )
+            self._chosen_loading = workers, ahead
+        return self._chosen_loading
 
     def _process(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
@@ -395,35 +450,39 @@ class ImageData(LightningDataModule):
 
 
 class _Evaluate:
-    """A sample as evaluation sees it. A class, so that spawned workers can have it."""
+    """Samples as evaluation sees them. A class, so that spawned workers can have it."""
 
     def __init__(self, augment: Augmentation, image_size: int, eval_crop: EvalCrop) -> None:
         self.augment, self.image_size, self.eval_crop = augment, image_size, eval_crop
+        self.names_files = bool(augment.transforms)
 
-    def __call__(self, sample: Sample, epoch: int) -> Sample:
-        return self.augment.evaluate(sample, self.image_size, self.eval_crop)
+    def __call__(self, samples: Sequence[Sample], epoch: int, images: NDArray[np.uint8]) -> list[Sample]:
+        crops = self.augment.evaluation_crops(samples, self.image_size, self.eval_crop)
+        return self.augment.evaluated(samples, crops, images)
 
 
 class _Augment(_Evaluate):
-    """A sample as training sees it in an epoch."""
+    """Samples as training sees them in an epoch."""
 
     def __init__(self, augment: Augmentation, image_size: int, eval_crop: EvalCrop, seed: int) -> None:
         super().__init__(augment, image_size, eval_crop)
         self.seed = seed
 
-    def __call__(self, sample: Sample, epoch: int) -> Sample:
-        return self.augment.train(sample, self.image_size, self.eval_crop, seed=self.seed, epoch=epoch)
+    def __call__(self, samples: Sequence[Sample], epoch: int, images: NDArray[np.uint8]) -> list[Sample]:
+        size, crop = self.image_size, self.eval_crop
+        crops = self.augment.training_crops(samples, size, crop, seed=self.seed, epoch=epoch)
+        return self.augment.trained(samples, crops, images, seed=self.seed, epoch=epoch)
 
 
 def _listed(names: Sequence[str], shown: int = 12) -> str:
     return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
 
 
-def default_workers() -> int:
+def default_workers(medium: Medium, *, on_gpu: bool) -> int:
     """Return the number of loader processes for this machine: none on a CPU, whose cores the network needs itself."""
-    workers = min(8, len(os.sched_getaffinity(0))) if torch.cuda.is_available() else 0
-    log.info("data.num_workers=auto: %d", workers)
-    return workers
+    if not on_gpu:
+        return 0
+    return min(8 if medium.decodes else 4, len(os.sched_getaffinity(0)))
 
 
 def unreadable_message(bad: Sequence[BadSample]) -> str:

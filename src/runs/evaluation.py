@@ -66,7 +66,7 @@ def write_predictions(model: ImageModule, data: ImageData, path: Path) -> None:
 def restore(config: dict[str, Any], run: RunDirectory, checkpoint: str) -> tuple[ImageModule, ImageData, DataSpec]:
     """Return the trained model of a run and its opened data."""
     data = open_data(without_pretrained(config))
-    spec = data.open(DataSpec.load(run.data))
+    spec = data.open(DataSpec.load(run.data), for_training=False)
     model = restore_model(config, run, spec, checkpoint)
     data.wanted_targets = model.requires
     return model, data, spec

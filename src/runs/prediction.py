@@ -20,6 +20,7 @@ from src.config.signatures import class_literal
 from src.data.augmentation import Augmentation
 from src.data.crop import central_crop
 from src.data.decode import IMAGE_SUFFIXES, Unreadable, decode
+from src.data.image_size import image_size
 from src.data.normalize import normalize
 from src.data.spec import DataSpec
 from src.data.view import View
@@ -185,14 +186,20 @@ class _Images(Dataset[tuple[NDArray[np.uint8], View] | str]):
         return len(self.files)
 
     def __getitem__(self, position: int) -> tuple[NDArray[np.uint8], View] | str:
+        file, channels, working = self.files[position], self.spec.channels, self.spec.working
+        size, crop = self.spec.image_size, self.spec.eval_crop
         try:
-            whole = decode(self.files[position], self.spec.channels)
+            if working is None:
+                image = decode(file, channels)
+                height, width = image.shape[:2]
+            else:
+                image = working.fitted({"image": decode(file, channels, working.side)})["image"]
+                height, width = image_size(file, channels)
         except Unreadable as error:
             return error.reason
-        size, crop = self.spec.image_size, self.spec.eval_crop
-        height, width = whole.shape[:2]
-        seen = self.augment.evaluate({"image": whole}, size, crop)["image"]
-        return seen, View(height, width, central_crop(height, width, size, crop))
+        seen = self.augment.evaluate({"image": image}, size, crop)["image"]
+        rows, columns = image.shape[:2]
+        return seen, View(height, width, central_crop(rows, columns, size, crop), (rows, columns))
 
 
 @dataclass

@@ -27,6 +27,8 @@ MAY_CHANGE = (
     "data.num_workers",
     "data.root",
     "data.cache_dir",
+    "data.store",
+    "data.store_budget",
     "logger",
     "allowed_packages",
     "name",
