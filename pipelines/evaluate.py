@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from src.config.command import end_with
+from src.errors import end_process
 
 
 def evaluate() -> None:
@@ -15,4 +15,4 @@ def evaluate() -> None:
 
 
 if __name__ == "__main__":
-    end_with(evaluate)
+    end_process(evaluate)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from src.config.command import end_with
+from src.errors import end_process
 
 
 def prepare() -> None:
@@ -13,4 +13,4 @@ def prepare() -> None:
 
 
 if __name__ == "__main__":
-    end_with(prepare)
+    end_process(prepare)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from src.config.command import end_with
+from src.errors import end_process
 
 
 def sources() -> None:
@@ -13,4 +13,4 @@ def sources() -> None:
 
 
 if __name__ == "__main__":
-    end_with(sources)
+    end_process(sources)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from src.config.command import end_with
+from src.errors import end_process
 
 
 def train() -> None:
@@ -15,4 +15,4 @@ def train() -> None:
 
 
 if __name__ == "__main__":
-    end_with(train)
+    end_process(train)

@@ -24,6 +24,7 @@ class Train:
     run_dir: str | None
     sweep_dir: str | None
     resume: str | None
+    replay: str | None
     only_batch: bool
     allowed_packages: list[str]
 

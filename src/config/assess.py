@@ -76,11 +76,11 @@ def _split(command: str, texts: Sequence[str]) -> tuple[list[str], list[str]]:
     if command != "train":
         plain, sections = schema.COMMANDS[command]
         return split_overrides(texts, {*plain_keys(plain), *sections})
-    key = schema.SAVED_RUN[command]
-    named = [text for text in texts if text.lstrip("+").startswith(f"{key}=")]
+    keys = schema.SAVED_RUN[command]
+    named = [text for text in texts if text.lstrip("+").partition("=")[0] in keys]
     if not any(text.partition("=")[2] not in ("", "null") for text in named):
         return list(texts), []
-    return split_overrides(texts, {key})
+    return split_overrides(texts, keys)
 
 
 def plain_keys(dataclass_name: str) -> list[str]:

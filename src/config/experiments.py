@@ -22,7 +22,7 @@ FIRST, LATER = "experiments", "successors"
 OUTPUTS = "outputs"
 """The folder in which an experiment's outputs have its name, so that `model.source=outputs/NAME` is one."""
 
-NOT_HERE = ("run_dir", "runs_dir", "sweep_dir", "resume", "only_batch")
+NOT_HERE = ("run_dir", "runs_dir", "sweep_dir", "resume", "replay", "only_batch")
 """Keys that the pipeline sets."""
 
 

@@ -15,7 +15,7 @@ FIRST = ("train", "evaluate", "predict")
 MOST_USED = (
     *("seed", "data.root", "data.image_size", "data.batch_size", "data.num_workers", "optimizer.lr"),
     *("trainer.max_epochs", "trainer.precision", "model.source", "model.trainable"),
-    *("name", "run_dir", "resume"),
+    *("name", "run_dir", "resume", "replay"),
 )
 
 EXAMPLES = {
@@ -28,6 +28,7 @@ EXAMPLES = {
         ("debug=batch", "look at an augmented batch before training"),
         ("-m model=resnet,vgg19 optimizer.lr=0.1,0.01", "a sweep: every combination, a process each"),
         ("resume=runs/latest", "go on where a run stopped"),
+        ("replay=runs/latest", "run it again: does it come out identical, and if not, what differs?"),
         ("--config-dir my_conf experiment=mine", "files of your own, in my_conf/experiment/mine.yaml"),
         ("model=resnet --cfg job", "print the whole configuration and stop"),
     ),

@@ -50,5 +50,5 @@ SECTIONS = {
 COMMANDS = {"train": ("Train", tuple(SECTIONS)), "evaluate": ("Evaluate", ()), "predict": ("Predict", ())}
 """Per configuration of a command: the dataclass of its plain keys, and its sections."""
 
-SAVED_RUN = {"train": "resume", "evaluate": "run", "predict": "run"}
-"""Per command: the key that names a saved run, to whose configuration the other overrides then apply."""
+SAVED_RUN = {"train": ("resume", "replay"), "evaluate": ("run",), "predict": ("run",)}
+"""Per command: the keys that name a saved run, to whose configuration the other overrides then apply."""

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,8 @@ from src.errors import UserError
 from src.files import write_text
 
 _CHUNK = 64  # files per task of the thread pool
+SAMPLE_DIGITS = 12
+"""Hexadecimal digits of a sample's digest: enough to see that it changed, few enough to keep for every run."""
 _SETTLED = 1_000_000_000  # ns; a younger file may change again within one tick of the file system's clock
 
 Fact = tuple[int, int, str, str | None]
@@ -53,6 +55,8 @@ class Inspection:
     digest: str
     listing: str
     unreadable: tuple[BadSample, ...]
+    samples: Mapping[str, str]
+    """A digest for each name: of content, label and annotation. Where samples share a file they share its entry."""
 
 
 @runtime_checkable
@@ -76,6 +80,7 @@ def inspect(source: Source, indices: Indices, cache_dir: str | Path) -> Inspecti
     labels = source.labels()
     annotation = source.annotation if isinstance(source, WithAnnotation) else _no_annotation
     lines, readable, unreadable = [], [], []
+    samples: dict[str, str] = {}
     for index in numbers:
         name = names.get(index)
         if name is None:
@@ -84,13 +89,14 @@ def inspect(source: Source, indices: Indices, cache_dir: str | Path) -> Inspecti
             _, _, content, reason = facts[name]
             if reason is not None:
                 unreadable.append(BadSample(index, paths[index], reason))
-        line = [name.replace(os.sep, "/"), content, int(labels[index]), annotation(index).hex()]
-        lines.append(line)
+        plain_name, facts_of_it = name.replace(os.sep, "/"), (content, int(labels[index]), annotation(index).hex())
+        lines.append([plain_name, *facts_of_it])
+        samples[plain_name] = _hash(f"{samples.get(plain_name, '')} {facts_of_it}".encode())[:SAMPLE_DIGITS]
         if not unreadable or unreadable[-1].index != index:
-            readable.append([index, *line])
+            readable.append([index, plain_name, *facts_of_it])
     digest = _hash(json.dumps([list(source.classes), sorted(lines)]).encode())
     listing = _hash(json.dumps([list(source.classes), readable]).encode())
-    return Inspection(digest, listing, tuple(unreadable))
+    return Inspection(digest, listing, tuple(unreadable), samples)
 
 
 def _no_annotation(_: int) -> bytes:

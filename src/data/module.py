@@ -120,6 +120,8 @@ class ImageData(LightningDataModule):
         self.medium: Medium = Files(source, self.working)
         self.splits: dict[str, Indices] = {}
         self.left_out: tuple[BadSample, ...] = ()
+        self.samples: Mapping[str, str] = {}
+        """A digest of each sample that is used, by its name."""
         self.spec: DataSpec | None = None
         self.wanted_targets: tuple[str, ...] | None = None
         """The targets that batches have, where a model has said which it requires; else all that the source has."""
@@ -192,6 +194,7 @@ class ImageData(LightningDataModule):
             raise UserError(unreadable_message(found.unreadable))
         bad = [sample.index for sample in found.unreadable]
         self.left_out = found.unreadable
+        self.samples = found.samples
         if left_out := len(self.left_out) + len(self.source.bad_rows):
             first = next(iter([*(row.place for row in self.source.bad_rows), *(one.path for one in self.left_out)]))
             log.warning("data.on_bad_sample=skip: %d left out (%s%s)", left_out, first, ", ..." * (left_out > 1))

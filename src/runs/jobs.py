@@ -131,8 +131,8 @@ def require_same(job: Job, run_dir: Path) -> None:
         {key: value for key, value in saved.plain(composed.config).items() if key not in ("run_dir", "threads")}
         for composed in (saved.load(compose), job.composed)
     )
-    if then != now:
-        changed = sorted(key for key in then.keys() | now.keys() if then.get(key) != now.get(key))
+    changed = sorted(key for key in then.keys() | now.keys() if then.get(key) != now.get(key))
+    if changed:
         raise UserError(
             f"{run_dir} was run with another {', '.join(changed)}: the configuration files were changed since. Type "
             "sweep_dir=ANOTHER to run this sweep anew, or remove that directory"

@@ -39,23 +39,24 @@ MAY_CHANGE = (
 """What `resume=` accepts: nothing that the steps already taken depended on. More epochs stretch a schedule's rest."""
 
 
-def start(composed: Composed) -> None:
-    """Train a freshly composed and checked configuration in a new run directory."""
+def start(composed: Composed) -> RunDirectory | None:
+    """Train a freshly composed and checked configuration in a new run directory, and return it; None in other ranks."""
     settle_threads(composed)
     settle_source(composed)
     config = saved.plain(composed.config)
     name = f"{composed.choices['model']}-{composed.choices['data']}"
     if config["only_batch"]:
         save_first_batch(config, name)
-        return
+        return None
     if not is_main_process():
         _train(config, open_run(config["run_dir"]), resume=False)
-        return
+        return None
     run = new_run(config["run_dir"], config["runs_dir"], name, composed.overrides)
     with lock_run(run):
         saved.save(composed, run.config, run.compose)
         hand_to_ranks(run)
         _train(config, run, resume=False)
+    return run
 
 
 def continue_run(path: str, overrides: Sequence[str]) -> None:
@@ -87,10 +88,10 @@ def reopen(path: str, overrides: Sequence[str]) -> tuple[RunDirectory, dict[str,
     return run, config
 
 
-def may_change(override: str) -> bool:
-    """Return whether an override is one that a continued run accepts."""
+def may_change(override: str, keys: Sequence[str] = MAY_CHANGE) -> bool:
+    """Return whether an override is one of those that are accepted, as of a run that is continued."""
     key = override.lstrip("+~").partition("=")[0]
-    return any(key == allowed or key.startswith(f"{allowed}.") for allowed in MAY_CHANGE)
+    return any(key == allowed or key.startswith(f"{allowed}.") for allowed in keys)
 
 
 def settle_threads(composed: Composed) -> None:

@@ -34,6 +34,7 @@ from src.runs.checkpoint_io import AtomicCheckpointIO, load_checkpoint
 from src.runs.directory import RunDirectory, link_latest
 from src.runs.record import Record
 from src.runs.results import read_weights, write_weights
+from src.runs.samples import write_samples
 from src.runs.source import require_strangers, starts_with_new_head
 
 log = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
         trainer = build_trainer(config, run, callbacks, build_loggers(config, run, record))
     if trainer.is_global_zero:
         write_json(run.data, spec.as_json())
+        write_samples(run, data.samples)
         link_latest(run, Path(config["runs_dir"]))
         sizes = ", ".join(f"{len(indices)} {name}" for name, indices in data.splits.items())
         log.info("%s: %s images of %d px, %d classes", run.path, sizes, spec.image_size, spec.num_classes)
