@@ -24,7 +24,7 @@ people; the report, which has a stage of its own."""
 TRAINING = ("src.runs.training", "src.runs.stages.publish", "src.config.build")
 EVALUATION = ("src.runs.evaluation", "src.config.build")
 PREPARATION = ("src.runs.stages.prepare", "src.config.build")
-REPORT = ("src.report.page",)
+REPORT = ("src.report.overview",)
 
 LOADING = ("cache_dir", "batch_size", "num_workers")
 """Keys of `data` that do not say which samples there are."""
