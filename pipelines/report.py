@@ -9,9 +9,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from src.config.command import end_with
 from src.config.groups import readable
 from src.config.problems import nearest
-from src.errors import UserError, end_process
+from src.errors import UserError
 from src.report.find import find_runs
 from src.report.overview import write_report
 
@@ -55,4 +56,4 @@ _USAGE = "python -m pipelines.report RUN_DIR... [output=report.html] [reproducib
 
 
 if __name__ == "__main__":
-    end_process(lambda: main(sys.argv[1:]))
+    end_with(lambda: main(sys.argv[1:]))

@@ -16,12 +16,34 @@ from src.config.completion import script
 from src.config.composed import Composed as Composed
 from src.config.groups import CONF, Groups
 from src.config.problems import COMMAND_LINE, ConfigurationError, Problem
-from src.errors import UserError, end_process
+from src.errors import UserError
 
 
 def main(task: Callable[[Composed], object], config_name: str) -> NoReturn:
-    """Run a command: compose and check its configuration, then do its task; ends the process (`end_process`)."""
-    end_process(lambda: task(compose(config_name)))
+    """Run a command: compose and check its configuration, then do its task; ends the process.
+
+    See `end_with` for how.
+    """
+    end_with(lambda: task(compose(config_name)))
+
+
+def end_with(action: Callable[[], object]) -> NoReturn:
+    """Do the last thing of a process and end it.
+
+    Exit code 0, or 2 with a message and no traceback where the user's input was wrong, 130 where interrupted. Other
+    exceptions keep their traceback and end with 1.
+    """
+    try:
+        action()
+        sys.stdout.flush()
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of a pipe, such as `| head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(0)
 
 
 def compose(config_name: str, argv: Sequence[str] | None = None) -> Composed:

@@ -23,6 +23,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torchmetrics import MetricCollection
 
 from src import seeds
+from src.answers import Answers
 from src.data.sampler import Identities, Triplets
 from src.data.spec import DataSpec
 from src.data.view import View
@@ -173,9 +174,13 @@ class ImageModule(LightningModule):
         """Return an image (H, W, C) with its row drawn into it; None, as here, where there is nothing to draw."""
         return None
 
-    def report_sections(self, data: ImageData, split: str) -> list[Section]:
-        """Return the parts of the report that show `outputs`, gathered on `split`."""
+    def answers(self, data: ImageData, split: str) -> Answers | None:
+        """Return what a report shows of `outputs`, gathered on `split`; None where there is nothing to show."""
         raise NotImplementedError
+
+    def report_sections(self) -> list[Section]:
+        """Return what else the report of this very run says, such as how long something took; nothing, as here."""
+        return []
 
     # Training and evaluation
 

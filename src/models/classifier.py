@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from annotated_types import Ge, Interval
 from numpy.typing import NDArray
@@ -12,17 +13,18 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics import MetricCollection
 
+from src.answers import Answers
 from src.data.spec import DataSpec
 from src.data.view import View
 from src.errors import UserError
 from src.metrics.classification import label_metrics
+from src.metrics.extremes import mistakes, mistakes_of_several, surest_right
 from src.models.base import Batch, ImageModule, Reference, Row
 from src.models.evaluated import evaluated
 from src.networks.head import main_and_auxiliary
 
 if TYPE_CHECKING:
     from src.data.module import ImageData
-    from src.report.page import Section
 
 
 class Classifier(ImageModule):
@@ -124,13 +126,16 @@ class Classifier(ImageModule):
         answers = (class_columns(self.spec.classes, row, several=several) for row in kept["probabilities"].tolist())
         return [{"label": label, **answer} for label, answer in zip(named, answers, strict=True)]
 
-    def report_sections(self, data: ImageData, split: str) -> list[Section]:
-        """Return the confusion matrix, the table of classes and the worst mistakes."""
-        from src.report.classification import classification_sections
-
+    def answers(self, data: ImageData, split: str) -> Answers:
+        """Return probabilities and labels, for confusion matrix, table of classes and worst mistakes."""
         kept = evaluated(self.outputs, data, split)
         probabilities, label = kept.values["probabilities"], kept.values["label"]
-        return classification_sections(self.spec.classes, probabilities, label, kept.image, kept.paths, split)
+        if self.spec.multilabel:
+            shown = mistakes_of_several(probabilities, label.astype(bool))[0]
+        else:
+            shown = np.concatenate([mistakes(probabilities, label), surest_right(probabilities, label)])
+        values = {"classes": np.array(self.spec.classes), "probabilities": probabilities, "label": label}
+        return Answers("classification", values | {"paths": np.array(kept.paths)}, kept.image, shown.tolist())
 
 
 def class_names(classes: Sequence[str], label: Any, *, several: bool) -> str:

@@ -111,11 +111,10 @@ class Transfer(Classifier):
         data: ImageData = self.trainer.datamodule  # type: ignore[attr-defined]
         data.kept = {}
 
-    def report_sections(self, data: ImageData, split: str) -> list[Section]:
-        """Return what keeping the features saved, then a classifier's sections."""
+    def report_sections(self) -> list[Section]:
+        """Return what keeping the features saved."""
         from src.report.transfer import kept_section
 
-        sections = super().report_sections(data, split)
         if self._penultimate is None or not self.seconds_of_epochs:
-            return sections
-        return [kept_section(self.seconds_to_keep, self.seconds_of_epochs), *sections]
+            return []
+        return [kept_section(self.seconds_to_keep, self.seconds_of_epochs)]

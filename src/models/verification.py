@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics import MetricCollection
 
+from src.answers import Answers
 from src.data.sampler import Identities, Triplets
 from src.data.spec import DataSpec
 from src.data.view import View
@@ -26,7 +27,6 @@ from src.models.evaluated import evaluated
 
 if TYPE_CHECKING:
     from src.data.module import ImageData
-    from src.report.page import Section
 
 log = logging.getLogger(__name__)
 
@@ -280,29 +280,29 @@ class VerificationModel(ImageModule):
         """Return the columns that say how the answer came about."""
         return {"distance": round(distance, 6), "threshold": round(threshold, 6)}
 
-    def report_sections(self, data: ImageData, split: str) -> list[Section]:
-        """Return the ROC curve, the distances, the hardest pairs and the embedding in two dimensions."""
-        from src.report.verification import Shown, verification_sections
-
+    def answers(self, data: ImageData, split: str) -> Answers | None:
+        """Return what the ROC curve, the distances, the hardest pairs and the embedding are drawn from."""
         kept, found = evaluated(self.outputs, data, split), self.pair_metric("test").found
         if found is None:
-            return []
+            return None
         embeddings, who = (torch.from_numpy(kept.values[key]) for key in ("embedding", "identity"))
-        nearest, farthest = hardest_pairs(embeddings.double(), who, self.comparer(), HARDEST)
+        hardest = hardest_pairs(embeddings.double(), who, self.comparer(), HARDEST)
+        nearest, farthest = (np.array(pairs, np.float64).reshape(-1, 3) for pairs in hardest)
         names = data.source.classes if np.array_equal(data.source.labels(), data.source.identities()) else ()
-        shown = Shown(
-            false_accepts=found.curve.vertices()[0].numpy(),
-            true_accepts=found.curve.vertices()[1].numpy(),
-            roc_auc=found.curve.roc_auc(),
-            distances=found.histogram.centres.numpy(),
-            same=found.histogram.same.numpy(),
-            different=found.histogram.different.numpy(),
-            threshold=float(self.threshold),
-            nearest_different=nearest,
-            farthest_same=farthest,
-            embeddings=kept.values["embedding"],
-            identities=[names[k] if names else f"#{k}" for k in kept.values["identity"].tolist()],
-            image=kept.image,
-            paths=kept.paths,
-        )
-        return verification_sections(shown, split)
+        false_accepts, true_accepts = found.curve.vertices()
+        values = {
+            "false_accepts": false_accepts.numpy(),
+            "true_accepts": true_accepts.numpy(),
+            "roc_auc": np.array(found.curve.roc_auc()),
+            "distances": found.histogram.centres.numpy(),
+            "same": found.histogram.same.numpy(),
+            "different": found.histogram.different.numpy(),
+            "threshold": np.array(float(self.threshold)),
+            "nearest_different": nearest,
+            "farthest_same": farthest,
+            "embeddings": kept.values["embedding"],
+            "identities": np.array([names[k] if names else f"#{k}" for k in kept.values["identity"].tolist()]),
+            "paths": np.array(kept.paths),
+        }
+        shown = np.concatenate([nearest[:, :2], farthest[:, :2]]).astype(np.int64)
+        return Answers("verification", values, kept.image, shown.ravel().tolist())

@@ -21,8 +21,6 @@ class Section:
 
     title: str
     html: Markup
-    timed: bool = False
-    """Whether it holds measured times, which equal runs do not share."""
 
 
 def render(template: str, **values: object) -> Markup:

@@ -17,7 +17,7 @@ from src.report.groups import by_problem, grouped
 from src.report.layout import Section, encodable, lay_out, render
 from src.report.overlay import overlay_section
 from src.report.runs import Run, read_runs
-from src.report.tables import Table
+from src.report.tables import Table, escaped
 
 WITH_PICTURES = 24
 """Runs up to which the page holds each one's own sections, pictures included."""
@@ -25,6 +25,7 @@ OPEN = 4
 """Runs up to which they are unfolded from the start."""
 MARKDOWN_ROWS = 50
 """Of each table of the Markdown twin, which a pull request's comment must hold."""
+FENCE = "```"
 GALLERIES = ("worst", "best", "mistake", "surest", "wrong", "nearest", "farthest", "embedding")
 """Words in the titles of sections that are folded: they take much room and little of the reader's time."""
 
@@ -138,14 +139,19 @@ def _markdown(
     *,
     reproducible: bool,
 ) -> str:
-    lines = [f"# {title}", "", ", ".join(f"{name} {value}" for name, value in facts.items()), ""]
+    lines = [f"# {escaped(title)}", "", ", ".join(f"{escaped(name)} {value}" for name, value in facts.items()), ""]
     for heading, tables in parts:
         lines += [f"## {heading}", ""] if tables else []
         for table in tables:
-            lines += [f"### {table.title}", ""] if len(tables) > 1 else []
+            lines += [f"### {escaped(table.title)}", ""] if len(tables) > 1 else []
             lines += [table.as_markdown(MARKDOWN_ROWS), ""]
     commands = [(run.label, _command(run, reproducible=reproducible)) for run in runs]
     known = [f"{command}  # {label}" for label, command in commands if command]
     if known:
-        lines += ["## Run them again", "", "```sh", *known[:MARKDOWN_ROWS], "```", ""]
+        lines += ["## Run them again", "", FENCE + "sh", *map(_on_a_line, known[:MARKDOWN_ROWS]), FENCE, ""]
     return encodable("\n".join(lines))
+
+
+def _on_a_line(text: str) -> str:
+    """Return text that cannot end the block of commands that it stands in."""
+    return " ".join(text.splitlines()).replace(FENCE, "'" * len(FENCE))

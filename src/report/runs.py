@@ -13,16 +13,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
+from zipfile import BadZipFile
 
 import yaml
 
 from src.config.groups import Loader
 from src.config.settings import settings, settings_digest
 from src.errors import UserError
+from src.report.answered import kept_sections
 from src.report.curves import History, read_history
 from src.report.find import MARK
-from src.report.fragments import NAME as PICTURES
-from src.report.fragments import read_fragments
 from src.report.layout import Section
 from src.report.naming import lookup, short, what
 
@@ -125,8 +125,8 @@ def _read(path: Path, label: str, page: Path, *, pictures: bool) -> Run:
             return read()
         except FileNotFoundError:
             missing.append(name)
-        except (OSError, ValueError, KeyError, TypeError, csv.Error, yaml.YAMLError) as error:
-            missing.append(f"{name} (cannot be read: {str(error).splitlines()[0][:120]})")
+        except (OSError, ValueError, LookupError, TypeError, csv.Error, yaml.YAMLError, BadZipFile) as error:
+            missing.append(f"{name} (cannot be read: {str(error)[:120]})")
         return empty
 
     def yaml_of(name: str) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def _read(path: Path, label: str, page: Path, *, pictures: bool) -> Run:
         data=part("data.json", lambda: json_of("data.json"), {}),
         code=code,
         composed=part("compose.yaml", lambda: yaml_of("compose.yaml"), {}),
-        sections=part(PICTURES, lambda: read_fragments(path), []) if pictures else (),
+        sections=part("answers-test.npz", lambda: kept_sections(path), []) if pictures else (),
         own_report=quote(os.path.relpath(report, page.resolve().parent)) if report.is_file() else None,
         missing=missing,
     )

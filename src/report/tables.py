@@ -41,7 +41,7 @@ class Table:
 
     def as_markdown(self, most: int) -> str:
         """Return the first `most` rows, and a line that says so where there are more."""
-        lines = [" | ".join(map(_escaped, self.columns))]
+        lines = [" | ".join(map(escaped, self.columns))]
         right = [any(row[i].value is not None for row in self.rows) for i in range(len(self.columns))]
         lines.append(" | ".join("--:" if there else "---" for there in right))
         lines += [" | ".join(_markdown(cell) for cell in row) for row in self.rows[:most]]
@@ -51,12 +51,12 @@ class Table:
 
 
 def _markdown(cell: Cell) -> str:
-    text = _escaped(cell.text)
+    text = escaped(cell.text)
     text = f"`{text}`" if cell.code and text else text
     return f"**{text}**" if cell.marked and text else text
 
 
-def _escaped(text: str) -> str:
-    """Return text that cannot end its cell or become an element."""
+def escaped(text: str) -> str:
+    """Return text that in Markdown cannot end its cell or line, or become an element."""
     clean = " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|").replace("`", "'")
     return clean.replace("&", "&amp;").replace("<", "&lt;")

@@ -27,7 +27,7 @@ def kept_section(to_keep: float, epochs: Sequence[float]) -> Section:
             duration(to_keep * (len(epochs) - 1)),
         )
     )
-    return Section("Features computed once", html, timed=True)
+    return Section("Features computed once", html)
 
 
 def learning_section(stages: Sequence[tuple[str, int, int | None, float]]) -> Section:

@@ -24,11 +24,11 @@ def differing_conditions(then: RunDirectory, now: RunDirectory) -> dict[str, Any
     """
     first, second = read_record(then.path), read_record(now.path)
     found = {
-        "code": differing_code(_code(then), _code(now), first.get("code"), second.get("code")),
-        "versions": _pairs(first.get("versions"), second.get("versions")),
-        "hardware": _pairs(_hardware(first), _hardware(second)),
+        "code": differing_code(recorded_code(then), recorded_code(now), first.get("code"), second.get("code")),
+        "versions": differing_values(first.get("versions"), second.get("versions")),
+        "hardware": _known(differing_values(_hardware(first), _hardware(second))),
         "data": _data(then, now, first, second),
-        "configuration": _pairs(_settings(then), _settings(now)),
+        "configuration": differing_values(_settings(then), _settings(now)),
     }
     return {kind: difference for kind, difference in found.items() if difference}
 
@@ -41,12 +41,14 @@ def differing_code(
 ) -> dict[str, Any]:
     """Return the files whose content changed, and those that came and went, given what `code.json` says of each."""
     if then is None or now is None:
-        known = _pairs(commit_then, commit_now)
+        known = differing_values(commit_then, commit_now)
         return known and {"not recorded file by file": True, **known}
     if then["digest"] == now["digest"]:
         return {}
     changed = _changes(then["files"], now["files"])
-    return changed | _pairs({"commit": (commit_then or {}).get("commit")}, {"commit": (commit_now or {}).get("commit")})
+    return changed | differing_values(
+        {"commit": (commit_then or {}).get("commit")}, {"commit": (commit_now or {}).get("commit")}
+    )
 
 
 def _data(then: RunDirectory, now: RunDirectory, first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,11 +70,16 @@ def _changes(then: Mapping[str, str], now: Mapping[str, str]) -> dict[str, list[
     return {kind: names for kind, names in changes.items() if names}
 
 
-def _pairs(then: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The keys with another value now than then, with both."""
+def differing_values(then: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the keys with another value now than then, with both; None stands for what is not there."""
     first, second = then or {}, now or {}
     keys = dict.fromkeys((*first, *second))
     return {key: [first.get(key), second.get(key)] for key in keys if first.get(key) != second.get(key)}
+
+
+def _known(pairs: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of which both were recorded: an older run said less."""
+    return {key: pair for key, pair in pairs.items() if None not in pair}
 
 
 def _hardware(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,8 +87,8 @@ def _hardware(record: Mapping[str, Any]) -> dict[str, Any]:
     return {"threads": record.get("threads")} | {key: known.get(key) for key in HARDWARE}
 
 
-def _code(run: RunDirectory) -> dict[str, Any] | None:
-    """What code.json says, None where a run has none that can be read."""
+def recorded_code(run: RunDirectory) -> dict[str, Any] | None:
+    """Return what code.json says, None where a run has none that can be read."""
     try:
         found: dict[str, Any] = json.loads((run.path / "code.json").read_text(encoding="utf-8"))
         return {"digest": found["digest"], "files": dict(found["files"])}

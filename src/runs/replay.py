@@ -38,6 +38,7 @@ def replay(composed: Composed) -> None:
         raise UserError("resume= continues a run and replay= runs it again: leave one of them out")
     then = open_run(path)
     again = _again(then, path, composed)
+    _warn(then)
     now = session.start(again)
     if now is None:  # a further rank
         return
@@ -65,6 +66,23 @@ def _again(then: RunDirectory, path: str, composed: Composed) -> Composed:
     elsewhere = [] if any(map(_names_a_place, composed.for_the_run)) else ["run_dir=null"]
     again = saved.apply(replace(known, overrides=kept), [*elsewhere, *composed.for_the_run])
     return replace(again, overrides=tuple(text for text in again.overrides if text != "run_dir=null"))
+
+
+def _warn(then: RunDirectory) -> None:
+    """Say before the training what of the code and the packages is another: its end may be hours away."""
+    if not session.is_main_process():
+        return
+    from src.runs.code import code_record
+    from src.runs.conditions import differing_code, differing_values, recorded_code
+    from src.runs.record import read_record, versions
+
+    known = {
+        "code": differing_code(recorded_code(then), code_record()),
+        "versions": differing_values(read_record(then.path).get("versions"), versions()),
+    }
+    for kind, difference in known.items():
+        if difference:
+            print(f"note: {kind}: {_difference(difference)}", file=sys.stderr)
 
 
 def _names_a_place(override: str) -> bool:

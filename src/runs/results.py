@@ -5,11 +5,12 @@ from __future__ import annotations
 import safetensors.torch
 from torch import Tensor
 
+from src.answers import answers_path, write_answers
 from src.data.module import ImageData
 from src.files import atomic
 from src.models.base import ImageModule
 from src.networks.weights_file import parts_beside_the_network
-from src.report.fragments import write_fragments
+from src.report.answered import answer_sections
 from src.report.page import write_run_report
 from src.report.transfer import learning_section
 from src.runs.directory import RunDirectory
@@ -36,12 +37,13 @@ def read_weights(run: RunDirectory) -> dict[str, Tensor]:
 
 
 def write_report(run: RunDirectory, model: ImageModule, data: ImageData, split: str | None) -> None:
-    """Write `report.html`, with the learning problem's own pictures of the split that was evaluated last, and those
-    pictures by themselves for reports of several runs.
-    """
-    sections = model.report_sections(data, split) if split is not None and model.outputs else []
+    """Write the answers on the split that was evaluated last, and `report.html`, which shows them."""
+    answers = model.answers(data, split) if split is not None and model.outputs else None
+    sections = model.report_sections()
+    if answers is not None and split is not None:
+        write_answers(answers_path(run.path, split), answers)
+        sections += answer_sections(answers, split)
     if not model.learns_alike:
         stages = [(stage.name, stage.parameters, stage.learns_from, share) for stage, share in model.stages()]
         sections.append(learning_section(stages))
-    write_fragments(run.path, sections)
     write_run_report(run.path, sections)
