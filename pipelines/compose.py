@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from src.errors import end_process
+from src.config.command import end_with
 
 
 def compose() -> None:
@@ -14,4 +14,4 @@ def compose() -> None:
 
 
 if __name__ == "__main__":
-    end_process(compose)
+    end_with(compose)

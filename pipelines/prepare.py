@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from src.errors import end_process
+from src.config.command import end_with
 
 
 def prepare() -> None:
@@ -13,4 +13,4 @@ def prepare() -> None:
 
 
 if __name__ == "__main__":
-    end_process(prepare)
+    end_with(prepare)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from src.errors import end_process
+from src.config.command import end_with
 
 
 def sources() -> None:
@@ -13,4 +13,4 @@ def sources() -> None:
 
 
 if __name__ == "__main__":
-    end_process(sources)
+    end_with(sources)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from src.errors import end_process
+from src.config.command import end_with
 
 
 def train() -> None:
@@ -15,4 +15,4 @@ def train() -> None:
 
 
 if __name__ == "__main__":
-    end_process(train)
+    end_with(train)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from src.errors import UserError, end_process
+from src.config.command import end_with
+from src.errors import UserError
 
 
 def use() -> None:
@@ -18,4 +19,4 @@ def use() -> None:
 
 
 if __name__ == "__main__":
-    end_process(use)
+    end_with(use)

@@ -56,6 +56,13 @@ class Predict:
     device: str
 
 
+@dataclass
+class Prepare:
+    """The plain keys of conf/prepare.yaml."""
+
+    allowed_packages: list[str]
+
+
 Batches = Annotated[int, Ge(0)] | Annotated[float, Interval(ge=0, le=1)] | None
 """A number of batches, or a share of them."""
 

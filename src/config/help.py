@@ -13,7 +13,8 @@ FIRST = ("train", "evaluate", "predict")
 """The commands that a reader should meet first; the others follow in the order of the alphabet."""
 
 MOST_USED = (
-    *("seed", "data.root", "data.image_size", "data.batch_size", "data.num_workers", "optimizer.lr"),
+    *("seed", "data.root", "data.image_size", "data.batch_size", "data.num_workers", "data.working_size"),
+    *("data.store", "data.store_budget", "optimizer.lr"),
     *("trainer.max_epochs", "trainer.precision", "model.source", "model.trainable"),
     *("name", "run_dir", "resume", "replay"),
 )
@@ -41,6 +42,10 @@ EXAMPLES = {
         ("run=runs/faces anchor=ann.jpg input=photos/", "a siamese run: is it the one in ann.jpg?"),
         ("run=runs/faces gallery=people/ input=photos/", "who in people/ is nearest?"),
     ),
+    "prepare": (
+        ("data=imagenette data.root=datasets", "downloaded where it is missing, read, and packed"),
+        ("data=folder data.root=photos data.working_size=256", "photographs from a camera, at the size to work with"),
+    ),
 }  # fmt: skip
 
 
@@ -64,11 +69,11 @@ def _overview(command: str, groups: Groups, width: int) -> Iterator[str]:
     )
     defaults = _defaults(groups, command)
     if defaults:
-        rows = [(group, _listed(groups.choices(group), defaults.get(group))) for group in _ordered(groups, defaults)]
+        names = [name for name in _ordered(groups, defaults) if command == "train" or name in defaults]
+        rows = [(group, _listed(groups.choices(group), defaults.get(group))) for group in names]
         yield _table("Groups (the default has a *; --help GROUP tells more):", rows, width)
-        yield _table(
-            "Keys used most, with their defaults:", [_key_row(groups, defaults, key) for key in MOST_USED], width
-        )
+        keys = [key for key in MOST_USED if command == "train" or key.partition(".")[0] in defaults]
+        yield _table("Keys used most, with their defaults:", [_key_row(groups, defaults, key) for key in keys], width)
     else:
         keys = [key for key in document(groups.folders[0] / f"{command}.yaml") if key != "defaults"]
         yield _table("Keys, with their defaults:", [_key_row(groups, {}, key, command) for key in keys], width)

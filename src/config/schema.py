@@ -47,8 +47,13 @@ SECTIONS = {
     "logger": Section(supplied=("save_dir",), filled=("id", "name", "tags"), named=True),
 }
 
-COMMANDS = {"train": ("Train", tuple(SECTIONS)), "evaluate": ("Evaluate", ()), "predict": ("Predict", ())}
+COMMANDS = {
+    "train": ("Train", tuple(SECTIONS)),
+    "evaluate": ("Evaluate", ()),
+    "predict": ("Predict", ()),
+    "prepare": ("Prepare", ("data",)),
+}
 """Per configuration of a command: the dataclass of its plain keys, and its sections."""
 
 SAVED_RUN = {"train": ("resume", "replay"), "evaluate": ("run",), "predict": ("run",)}
-"""Per command: the keys that name a saved run, to whose configuration the other overrides then apply."""
+"""Per command that may work on a saved run: the keys that name it; other overrides then apply to its configuration."""

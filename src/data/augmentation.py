@@ -71,6 +71,21 @@ class Augmentation:
         _check_arguments(self.transforms)
         self._composed: dict[frozenset[str], Any] = {}
 
+    @classmethod
+    def none(cls) -> Augmentation:
+        """Return the one under which training sees what evaluation does."""
+        return cls(
+            crop_scale=None,
+            crop_ratio=(1.0, 1.0),
+            horizontal_flip=0.0,
+            vertical_flip=0.0,
+            transforms={},
+            mixup=0.0,
+            cutmix=0.0,
+            lost_object="nothing",
+            min_box_share=EVALUATED_SHARE,
+        )
+
     @property
     def changes_images(self) -> bool:
         """Whether training sees an image otherwise than evaluation does."""

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from src.data import blocks
+from src.data.crop import Crops
+from src.data.media.on_device import OnDevice
 from src.data.medium import Medium
 from src.data.sampler import Batch
 from src.data.sources.base import Sample
@@ -26,7 +28,13 @@ class Transform(Protocol):
     names_files: bool
     """Whether it may fail for a sample, so that it has to know its file."""
 
-    def __call__(self, samples: Sequence[Sample], epoch: int, images: NDArray[np.uint8]) -> list[Sample]:
+    def crops(self, samples: Sequence[Sample], epoch: int) -> Crops:
+        """Return what part of each sample is seen in an epoch."""
+
+    def targets(self, samples: Sequence[Sample], crops: Crops) -> list[Sample]:
+        """Return what is seen of samples but for their images, where nothing but cutting is done to them."""
+
+    def __call__(self, samples: Sequence[Sample], crops: Crops, epoch: int, images: NDArray[np.uint8]) -> list[Sample]:
         """Return the samples as they are seen in an epoch, their images written to `images` (B, S, S, C)."""
 
 
@@ -34,6 +42,7 @@ class BatchDataset(Dataset[dict[str, Any]]):
     """A split with some of its targets, read from a medium. Indexed by a `Batch`, it returns the collated batch.
 
     `image` is uint8 (B, C, H, W), a view of memory laid out channels last; targets are stacked, ragged ones are lists.
+    Where the images lie on the device, `parts` stand in place of `image`, which is made from them there.
     """
 
     def __init__(
@@ -51,17 +60,21 @@ class BatchDataset(Dataset[dict[str, Any]]):
 
     def sample(self, position: int, epoch: int = 0) -> Sample:
         """Return one transformed sample of the split, with its `index` in the source."""
-        read = self._read(int(self.indices[position]))
-        size = self.transform.image_size
-        return self.transform([read], epoch, np.empty((1, size, size, read["image"].shape[2]), np.uint8))[0]
+        samples = [self._read(int(self.indices[position]))]
+        size, channels = self.transform.image_size, samples[0]["image"].shape[2]
+        images = np.empty((1, size, size, channels), np.uint8)
+        return self.transform(samples, self.transform.crops(samples, epoch), epoch, images)[0]
 
     def __getitem__(self, batch: Batch) -> dict[str, Any]:
         samples = [self._read(index) for index in self.indices[batch.positions].tolist()]
-        size = self.transform.image_size
-        shape = (len(samples), size, size, samples[0]["image"].shape[2])
-        images, handed_over = blocks.images(shape, self.places)
-        seen = self.transform(samples, batch.epoch, images)
-        collated = {"image": handed_over} | collate(seen, self.targets)
+        crops, size = self.transform.crops(samples, batch.epoch), self.transform.image_size
+        if isinstance(self.medium, OnDevice):
+            parts = self.medium.parts([sample["index"] for sample in samples], crops, size)
+            collated = {"parts": parts} | collate(self.transform.targets(samples, crops), self.targets)
+        else:
+            images, handed_over = blocks.images((len(samples), size, size, samples[0]["image"].shape[2]), self.places)
+            seen = self.transform(samples, crops, batch.epoch, images)
+            collated = {"image": handed_over} | collate(seen, self.targets)
         return collated | {"epoch": batch.epoch, "number": batch.number}
 
     def _read(self, index: int) -> Sample:

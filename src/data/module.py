@@ -18,13 +18,14 @@ from torch.utils.data import DataLoader, Sampler
 
 from src import seeds
 from src.data import blocks
-from src.data.augmentation import Augmentation
-from src.data.crop import EvalCrop
+from src.data.augmentation import EVALUATED_SHARE, Augmentation
+from src.data.crop import Crops, EvalCrop
 from src.data.dataset import BatchDataset, KeptDataset, Transform
 from src.data.identity_splits import make_identity_splits, require_identities
 from src.data.inspection import BadSample, Inspection, inspect
 from src.data.mean_boxes import mean_boxes
 from src.data.media.choice import Wanted, automatic, packed
+from src.data.media.on_device import OnDevice, require_cuttable
 from src.data.medium import Files, Medium
 from src.data.mix import mix
 from src.data.normalize import channel_statistics, fixed_statistics, normalize
@@ -83,7 +84,7 @@ class ImageData(LightningDataModule):
         num_workers: Annotated[int, Ge(0)] | Literal["auto"],
         working_size: Annotated[int, Ge(8)] | None,
         working_shape: Literal["keep", "square"],
-        store: Literal["auto", "packed", "files"],
+        store: Literal["auto", "packed", "files", "device"],
         store_budget: Annotated[float, Ge(0)],
         val_fraction: Annotated[float, Interval(ge=0, lt=1)],
         test_fraction: Annotated[float, Interval(gt=0, lt=1)],
@@ -117,6 +118,8 @@ class ImageData(LightningDataModule):
             raise UserError("data.working_shape=square needs data.working_size, the side of the square in pixels")
         self.working = None if working_size is None else WorkingSize(working_size, working_shape == "square")
         self.store, self.store_budget = store, store_budget
+        if store == "device":
+            require_cuttable(list(augment.transforms), source.channels)
         self.medium: Medium = Files(source, self.working)
         self.splits: dict[str, Indices] = {}
         self.left_out: tuple[BadSample, ...] = ()
@@ -212,6 +215,8 @@ class ImageData(LightningDataModule):
             return wanted.files
         if self.store == "packed":
             return packed(wanted)
+        if self.store == "device":
+            return OnDevice(packed(wanted))
         few = {"data.limit": self.limit, "data.train_per_class": self.train_per_class}
         subset = next((f"{key}={value}" for key, value in few.items() if value is not None), None)
         return automatic(wanted, self.store_budget, for_training=for_training, subset=subset)
@@ -384,7 +389,7 @@ class ImageData(LightningDataModule):
             num_workers=workers,
             prefetch_factor=ahead if workers else None,
             persistent_workers=workers > 0,
-            pin_memory=torch.cuda.is_available(),
+            pin_memory=self._on_gpu(),
             worker_init_fn=_quiet_worker,
             generator=generator,
         )
@@ -392,7 +397,7 @@ class ImageData(LightningDataModule):
     def _loading(self) -> tuple[int, int]:
         """Return how many loader processes there are, and how many batches each of them is ahead."""
         if self._chosen_loading is None:
-            on_gpu, reads = torch.cuda.is_available(), "decoding" if self.medium.decodes else "from a store"
+            on_gpu, reads = self._on_gpu(), "decoding" if self.medium.decodes else "from a store"
             workers = self.num_workers
             if workers == "auto":
                 workers = default_workers(self.medium, on_gpu=on_gpu)
@@ -404,15 +409,28 @@ class ImageData(LightningDataModule):
             self._chosen_loading = workers, ahead
         return self._chosen_loading
 
+    def _on_gpu(self) -> bool:
+        if self.trainer is None:
+            return torch.cuda.is_available()
+        return bool(self.trainer.strategy.root_device.type == "cuda")
+
     def _process(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
         """Turn `image` into normalised float32 on the device and, in training, mix the batch up."""
-        if "image" not in batch:
+        if not batch.keys() & {"image", "parts"}:
             return batch
-        batch = self.normalized(batch)
+        batch = self.normalized(self.with_images(batch))
         return self.mixed(batch) if self.trainer is not None and self.trainer.training else batch
+
+    def with_images(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Return a batch with its uint8 images, cut out on the device where they lie there."""
+        if "parts" not in batch:
+            return batch
+        assert isinstance(self.medium, OnDevice)
+        rest = {key: value for key, value in batch.items() if key != "parts"}
+        return {"image": self.medium.images(batch["parts"], self._opened().image_size)} | rest
 
     def normalized(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Return a batch of uint8 images with normalised float32 ones."""
@@ -459,8 +477,13 @@ class _Evaluate:
         self.augment, self.image_size, self.eval_crop = augment, image_size, eval_crop
         self.names_files = bool(augment.transforms)
 
-    def __call__(self, samples: Sequence[Sample], epoch: int, images: NDArray[np.uint8]) -> list[Sample]:
-        crops = self.augment.evaluation_crops(samples, self.image_size, self.eval_crop)
+    def crops(self, samples: Sequence[Sample], epoch: int) -> Crops:
+        return self.augment.evaluation_crops(samples, self.image_size, self.eval_crop)
+
+    def targets(self, samples: Sequence[Sample], crops: Crops) -> list[Sample]:
+        return self.augment.seen(samples, crops, self.image_size, EVALUATED_SHARE)
+
+    def __call__(self, samples: Sequence[Sample], crops: Crops, epoch: int, images: NDArray[np.uint8]) -> list[Sample]:
         return self.augment.evaluated(samples, crops, images)
 
 
@@ -471,9 +494,14 @@ class _Augment(_Evaluate):
         super().__init__(augment, image_size, eval_crop)
         self.seed = seed
 
-    def __call__(self, samples: Sequence[Sample], epoch: int, images: NDArray[np.uint8]) -> list[Sample]:
+    def crops(self, samples: Sequence[Sample], epoch: int) -> Crops:
         size, crop = self.image_size, self.eval_crop
-        crops = self.augment.training_crops(samples, size, crop, seed=self.seed, epoch=epoch)
+        return self.augment.training_crops(samples, size, crop, seed=self.seed, epoch=epoch)
+
+    def targets(self, samples: Sequence[Sample], crops: Crops) -> list[Sample]:
+        return self.augment.seen(samples, crops, self.image_size, self.augment.min_box_share)
+
+    def __call__(self, samples: Sequence[Sample], crops: Crops, epoch: int, images: NDArray[np.uint8]) -> list[Sample]:
         return self.augment.trained(samples, crops, images, seed=self.seed, epoch=epoch)
 
 
@@ -483,7 +511,7 @@ def _listed(names: Sequence[str], shown: int = 12) -> str:
 
 def default_workers(medium: Medium, *, on_gpu: bool) -> int:
     """Return the number of loader processes for this machine: none on a CPU, whose cores the network needs itself."""
-    if not on_gpu:
+    if not on_gpu or isinstance(medium, OnDevice):
         return 0
     return min(8 if medium.decodes else 4, len(os.sched_getaffinity(0)))
 

@@ -78,7 +78,7 @@ class Transfer(Classifier):
                 parts: list[dict[str, Tensor]] = []
                 for batch in data.in_order(split):
                     moved = self.transfer_batch_to_device(batch, self.device, 0)
-                    images = self.as_network_takes_them(data.normalized(moved)["image"])
+                    images = self.as_network_takes_them(data.normalized(data.with_images(moved))["image"])
                     with torch.no_grad(), self.trainer.precision_plugin.forward_context():
                         features = penultimate.features(images)
                     if features is None:

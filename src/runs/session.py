@@ -100,7 +100,12 @@ def settle_threads(composed: Composed) -> None:
         devices = composed.config.trainer.get("devices")
         on_cpu = composed.config.trainer.get("accelerator") == "cpu"
         processes = devices if on_cpu and isinstance(devices, int) and devices > 0 else 1
-        OmegaConf.update(composed.config, "threads", max(1, len(os.sched_getaffinity(0)) // processes))
+        OmegaConf.update(composed.config, "threads", max(1, cores() // processes))
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def is_main_process() -> bool:
@@ -169,7 +174,7 @@ def save_first_batch(config: dict[str, Any], name: str) -> None:
 
     data = open_data(config)
     spec = data.open()
-    batch = next(iter(data.train_dataloader()))
+    batch = data.with_images(next(iter(data.train_dataloader())))
     batch = data.mixed(batch | {"image": batch["image"].float()})
     batch["image"] = batch["image"].round().byte()
     folder = Path(config["run_dir"] or config["runs_dir"])

@@ -13,7 +13,7 @@ Everything is memory-mapped: processes share its pages, and nothing is read but 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,15 @@ class Packed(Medium):
         """Return the image's file."""
         path = self.source.path(index)
         return super().name_of(index) if path is None else str(path)
+
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """All pixels of all images (`bytes`,), read-only."""
+        return self._images
+
+    def index_of(self, indices: Sequence[int]) -> NDArray[np.int64]:
+        """Return the rows of the index (B, 4) for samples: number, offset in bytes, height, width."""
+        return np.asarray(self._index[[self._row(index) for index in indices]])
 
     def _row(self, index: int) -> int:
         row = index - self._first if self._gapless else int(np.searchsorted(self._index[:, 0], index))

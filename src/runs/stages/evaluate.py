@@ -9,7 +9,6 @@ from src.runs.stages.dependencies import current
 from src.runs.stages.places import DATA, EVALUATED, OUTPUTS
 from src.runs.stages.publish import TRAINED, write_digests
 
-
 MEASURED = ("predictions.csv", "evaluation-test.json", "answers-test.npz")
 """What evaluation leaves: a row for each sample, the figures, and what the report shows of the samples."""
 
@@ -32,7 +31,8 @@ def evaluate(name: str) -> None:
     if used["data_digest"] != prepared["digest"]:
         raise UserError(f"{name}: the data have changed since they were prepared; type dvc repro --force prepare")
     found.write_predictions(predictions)
-    write_answers(answers, found.model.answers(found.data, "test"))
-    answers.touch()  # DVC misses an output that is not there, as where there are too many answers to keep
+    if (shown := found.model.answers(found.data, "test")) is not None:
+        write_answers(answers, shown)
+    answers.touch()  # DVC misses an output that is not there, as where there are none, or too many to keep
     write_digests([*(folder / file for file in TRAINED), predictions, measured, answers], EVALUATED / f"{name}.json")
     print_figures(found.figures)
