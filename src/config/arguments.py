@@ -46,6 +46,7 @@ class Evaluate:
     split: Literal["train", "val", "test"]
     checkpoint: Literal["best", "last"]
     output: str | None
+    predictions: str | None
 
 
 @dataclass

@@ -190,6 +190,10 @@ class ImageModule(LightningModule):
         """
         raise NotImplementedError
 
+    def evaluation_rows(self, kept: Mapping[str, NDArray[Any]]) -> list[Row]:
+        """Return the truth and the answer for N evaluated samples, given `evaluation_outputs` of all of them."""
+        raise NotImplementedError
+
     def drawing(self, image: NDArray[np.uint8], row: Row) -> NDArray[np.uint8] | None:
         """Return an image (H, W, C) with its row drawn into it; None, as here, where there is nothing to draw."""
         return None

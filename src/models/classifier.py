@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import numpy as np
 import torch
 from annotated_types import Ge, Interval
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics import MetricCollection
@@ -119,6 +120,13 @@ class Classifier(ImageModule):
         """Return `probabilities` (B, K) and `label`."""
         return {"probabilities": self.probabilities(outputs), "label": batch["label"]}
 
+    def evaluation_rows(self, kept: Mapping[str, NDArray[Any]]) -> list[Row]:
+        """Return `label`, and the columns of a prediction."""
+        several = self.spec.multilabel
+        named = (class_names(self.spec.classes, label, several=several) for label in kept["label"])
+        answers = (class_columns(self.spec.classes, row, several=several) for row in kept["probabilities"].tolist())
+        return [{"label": label, **answer} for label, answer in zip(named, answers, strict=True)]
+
     def answers(self, data: ImageData, split: str) -> Answers:
         """Return probabilities and labels, for confusion matrix, table of classes and worst mistakes."""
         kept = evaluated(self.outputs, data, split)
@@ -129,6 +137,13 @@ class Classifier(ImageModule):
             shown = np.concatenate([mistakes(probabilities, label), surest_right(probabilities, label)])
         values = {"classes": np.array(self.spec.classes), "probabilities": probabilities, "label": label}
         return Answers("classification", values | {"paths": np.array(kept.paths)}, kept.image, shown.tolist())
+
+
+def class_names(classes: Sequence[str], label: Any, *, several: bool) -> str:
+    """Return the name of a label, or the names of those that are set, joined by `|`, where there can be several."""
+    if several:
+        return "|".join(name for name, there in zip(classes, label, strict=True) if there > 0.5)
+    return classes[int(label)]
 
 
 def class_columns(classes: Sequence[str], probabilities: Sequence[float], *, several: bool = False) -> Row:

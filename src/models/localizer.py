@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 CORNERS = ("x0", "y0", "x1", "y1")
 """Columns of a predicted box, in pixels of the image."""
+TRUE_CORNERS = tuple(f"true_{corner}" for corner in CORNERS)
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,15 @@ class Localizer(ImageModule):
             place: Row = dict(zip(CORNERS, [""] * 4 if nowhere else pixels, strict=True))
             first = {key: columns.pop(key) for key in ("class", "probability")}
             rows.append(first | place | columns)
+        return rows
+
+    def evaluation_rows(self, kept: Mapping[str, NDArray[Any]]) -> list[Row]:
+        """Return label and class with both boxes, as corners relative to what the network saw."""
+        rows = []
+        columns = (kept[key].tolist() for key in ("label", "true_box", "probabilities", "box"))
+        for label, true_box, probabilities, box in zip(*columns, strict=True):
+            truth: Row = {"label": self.spec.classes[label]} | dict(zip(TRUE_CORNERS, true_box, strict=True))
+            rows.append(truth | dict(zip(CORNERS, box, strict=True)) | class_columns(self.spec.classes, probabilities))
         return rows
 
     def drawing(self, image: NDArray[np.uint8], row: Row) -> NDArray[np.uint8]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import numpy as np
 import torch
 from annotated_types import Ge
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics import MetricCollection
@@ -239,6 +240,11 @@ class VerificationModel(ImageModule):
     def predicted(self, images: Tensor) -> dict[str, Tensor]:
         """Return `embedding` (B, D)."""
         return {"embedding": self.embed(images)}
+
+    def evaluation_rows(self, kept: Mapping[str, NDArray[Any]]) -> list[Row]:
+        """Return `identity` and the embedding, a column for each of its numbers."""
+        rows = zip(kept["identity"].tolist(), kept["embedding"].tolist(), strict=True)
+        return [{"identity": who} | {f"e{i}": x for i, x in enumerate(embedding)} for who, embedding in rows]
 
     def prediction_rows(
         self, predicted: Mapping[str, Tensor], views: Sequence[View], reference: Reference | None

@@ -16,13 +16,14 @@ from src.runs.directory import RunDirectory
 def write_weights(run: RunDirectory, model: ImageModule) -> None:
     """Write the weights to `weights.safetensors`: the network's as the bare network names them, then the other parts.
 
-    The names of those parts, modules and buffers beside the network, are in the file's metadata under `parts`.
+    The names of those parts, modules and buffers beside the network, are in the file's metadata under `parts`: alone,
+    since the format writes several entries in any order, and equal weights would not be equal bytes.
     """
     state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     parts = sorted({key.partition(".")[0] for key in state} - {"network"})
     bare = {key.removeprefix("network."): value for key, value in state.items()}
     with atomic(run.weights) as file:
-        file.write(safetensors.torch.save(bare, metadata={"format": "pt", "parts": ",".join(parts)}))
+        file.write(safetensors.torch.save(bare, metadata={"parts": ",".join(parts)}))
 
 
 def read_weights(run: RunDirectory) -> dict[str, Tensor]:
