@@ -5,7 +5,7 @@ PY     := $(VENV)/bin/python
 READY  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help env train test lint prove bench lock clean
+.PHONY: help env train repro test lint prove bench lock clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ $(READY): requirements.lock
 
 train: env  ## train the default: a ResNet-18 on drawn shapes, no download
 	$(PY) -m src.train
+
+repro: env  ## the whole pipeline, as far as it is out of date: dvc repro with this environment
+	PATH="$(abspath $(VENV))/bin:$$PATH" dvc repro
 
 test: env  ## every test: no network, GPU or data needed
 	$(PY) -m pytest

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from src.config.command import Composed, main
 
 
@@ -13,9 +15,11 @@ def evaluate(composed: Composed) -> None:
     run, config = session.reopen(asked.run, composed.for_the_run)
     from src.runs.evaluation import evaluate
 
-    figures, path = evaluate(config, run, split=asked.split, checkpoint=asked.checkpoint, output=asked.output)
-    session.print_figures(figures)
-    print(session.shown(path))
+    found = evaluate(config, run, split=asked.split, checkpoint=asked.checkpoint, output=asked.output)
+    if asked.predictions is not None:
+        found.write_predictions(Path(asked.predictions))
+    session.print_figures(found.figures)
+    print(session.shown(found.path))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Interval
+from annotated_types import Ge, Gt, Interval
 
 
 @dataclass
@@ -24,6 +24,7 @@ class Train:
     run_dir: str | None
     sweep_dir: str | None
     resume: str | None
+    replay: str | None
     only_batch: bool
     allowed_packages: list[str]
 
@@ -53,6 +54,15 @@ class Search:
 
 
 @dataclass
+class Prepare:
+    """The plain keys of conf/prepare.yaml."""
+
+    chunk: Annotated[float, Gt(0)]
+    overwrite: bool
+    allowed_packages: list[str]
+
+
+@dataclass
 class Evaluate:
     """The keys of conf/evaluate.yaml."""
 
@@ -60,6 +70,7 @@ class Evaluate:
     split: Literal["train", "val", "test"]
     checkpoint: Literal["best", "last"]
     output: str | None
+    predictions: str | None
 
 
 @dataclass
@@ -76,6 +87,17 @@ class Predict:
     batch_size: Annotated[int, Ge(1)]
     num_workers: Annotated[int, Ge(0)]
     device: str
+
+
+@dataclass
+class Summary:
+    """The keys of conf/summary.yaml."""
+
+    run: str | None
+    format: Literal["table", "markdown", "csv", "json"]
+    image_size: Annotated[int, Ge(1)]
+    in_channels: Annotated[int, Ge(1)]
+    num_classes: Annotated[int, Ge(1)]
 
 
 Batches = Annotated[int, Ge(0)] | Annotated[float, Interval(ge=0, le=1)] | None

@@ -44,6 +44,15 @@ def assess(
     typed = [reading for reading in readings[: len(own)] if isinstance(reading, Typed)]
     problems = [*unreadable, *problems_of_choices(typed, groups, multirun=multirun)]
     problems += [*_strange_to_a_run(command, readings[len(own) :], groups)]
+    foreign = [override for override in typed if _is_foreign(command, override, groups)]
+    taken = ", ".join(schema.COMMANDS[command][1])
+    problems += [
+        Problem(
+            COMMAND_LINE, override.canonical, f"{command} has no {override.key.partition('.')[0]}", f"it takes {taken}"
+        )
+        for override in foreign
+    ]
+    typed = [override for override in typed if override not in foreign]
     usable = [kept for one in typed if (first := first_of_sweep(one)) if (kept := without_unknown(first, groups))]
     composition = compose_leniently(config_name or command, usable, groups)
     problems += composition.problems
@@ -65,15 +74,17 @@ def assess(
 
 
 def _split(command: str, texts: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the command's own overrides, and those for the saved run that it names."""
+    """Return the command's own overrides, and those for the saved run that it names, where it names one."""
+    if command not in schema.SAVED_RUN:
+        return list(texts), []
     if command != "train":
         plain, sections = schema.COMMANDS[command]
         return split_overrides(texts, {*plain_keys(plain), *sections})
-    key = schema.SAVED_RUN[command]
-    named = [text for text in texts if text.lstrip("+").startswith(f"{key}=")]
+    keys = schema.SAVED_RUN[command]
+    named = [text for text in texts if text.lstrip("+").partition("=")[0] in keys]
     if not any(text.partition("=")[2] not in ("", "null", "auto") for text in named):
         return list(texts), []
-    return split_overrides(texts, {key})
+    return split_overrides(texts, keys)
 
 
 def plain_keys(dataclass_name: str) -> list[str]:
@@ -89,6 +100,13 @@ def _strange_to_a_run(command: str, readings: Sequence[Typed | Problem], groups:
     for override in readings:
         if isinstance(override, Typed) and override.key.partition(".")[0] not in names:
             yield Problem(COMMAND_LINE, override.canonical, "unknown", did_you_mean(override.key, names))
+
+
+def _is_foreign(command: str, override: Typed, groups: Groups) -> bool:
+    """Tell whether an override is for a section that a command without a saved run does not have."""
+    section = override.key.partition(".")[0]
+    known = section in schema.SECTIONS or section in groups.names()
+    return command not in schema.SAVED_RUN and known and section not in schema.COMMANDS[command][1]
 
 
 def _unsure(

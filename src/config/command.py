@@ -25,11 +25,19 @@ if TYPE_CHECKING:
 def main(task: Callable[[Composed], object], config_name: str) -> NoReturn:
     """Run a command: compose and check its configuration, then do its task; ends the process.
 
+    See `end_with` for how.
+    """
+    end_with(lambda: task(compose(config_name)))
+
+
+def end_with(action: Callable[[], object]) -> NoReturn:
+    """Do the last thing of a process and end it.
+
     Exit code 0, or 2 with a message and no traceback where the user's input was wrong, 130 where interrupted. Other
     exceptions keep their traceback and end with 1.
     """
     try:
-        task(compose(config_name))
+        action()
         sys.stdout.flush()
     except UserError as error:
         print(error, file=sys.stderr)

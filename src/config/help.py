@@ -8,14 +8,16 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from src.config.groups import Groups, document
+from src.config.schema import SAVED_RUN
 
 FIRST = ("train", "evaluate", "predict")
 """The commands that a reader should meet first; the others follow in the order of the alphabet."""
 
 MOST_USED = (
-    *("seed", "data.root", "data.image_size", "data.batch_size", "data.num_workers", "optimizer.lr"),
+    *("seed", "data.root", "data.image_size", "data.batch_size", "data.num_workers", "data.working_size"),
+    *("data.store", "data.store_budget", "optimizer.lr"),
     *("trainer.max_epochs", "trainer.precision", "model.source", "model.trainable"),
-    *("name", "run_dir", "resume"),
+    *("name", "run_dir", "resume", "replay"),
 )
 
 EXAMPLES = {
@@ -28,6 +30,7 @@ EXAMPLES = {
         ("debug=batch", "look at an augmented batch before training"),
         ("-m model=resnet,vgg19 optimizer.lr=0.1,0.01", "a sweep: every combination, a process each"),
         ("resume=runs/latest", "go on where a run stopped"),
+        ("replay=runs/latest", "run it again: does it come out identical, and if not, what differs?"),
         ("--config-dir my_conf experiment=mine", "files of your own, in my_conf/experiment/mine.yaml"),
         ("model=resnet --cfg job", "print the whole configuration and stop"),
     ),
@@ -39,6 +42,11 @@ EXAMPLES = {
         ("run=runs/latest 'input=photos/*.jpg' output=predictions.json", "a glob; JSON"),
         ("run=runs/faces anchor=ann.jpg input=photos/", "a siamese run: is it the one in ann.jpg?"),
         ("run=runs/faces gallery=people/ input=photos/", "who in people/ is nearest?"),
+    ),
+    "prepare": (
+        ("data=imagenette data.root=datasets", "downloaded where it is missing, read, and packed"),
+        ("data=folder data.root=photos data.working_size=256", "photographs from a camera, at the size to work with"),
+        ("data=folder data.root=photos data.store=stream data.stream=s3://bucket/photos", "to train elsewhere"),
     ),
 }  # fmt: skip
 
@@ -62,16 +70,18 @@ def _overview(command: str, groups: Groups, width: int) -> Iterator[str]:
         "Commands (python -m src.NAME --help tells more):", [(n, _first_comment(groups, n)) for n in commands], width
     )
     defaults = _defaults(groups, command)
-    if defaults:
-        rows = [(group, _listed(groups.choices(group), defaults.get(group))) for group in _ordered(groups, defaults)]
+    names = [name for name in _ordered(groups, defaults) if command == "train" or name in defaults]
+    if names:
+        rows = [(group, _listed(groups.choices(group), defaults.get(group))) for group in names]
         yield _table("Groups (the default has a *; --help GROUP tells more):", rows, width)
-        yield _table(
-            "Keys used most, with their defaults:", [_key_row(groups, defaults, key) for key in MOST_USED], width
-        )
-    else:
-        keys = [key for key in document(groups.folders[0] / f"{command}.yaml") if key != "defaults"]
-        yield _table("Keys, with their defaults:", [_key_row(groups, {}, key, command) for key in keys], width)
-        yield "Any other key=value or group=choice applies to the saved run's configuration."
+    used = [key for key in MOST_USED if command == "train" or key.partition(".")[0] in defaults]
+    if used:
+        yield _table("Keys used most, with their defaults:", [_key_row(groups, defaults, key) for key in used], width)
+    own = [key for key in document(groups.folders[0] / f"{command}.yaml") if key not in ("defaults", *used)]
+    if command != "train" and own:
+        yield _table("Keys, with their defaults:", [_key_row(groups, {}, key, command) for key in own], width)
+    if command != "train" and command in SAVED_RUN:
+        yield f"With {SAVED_RUN[command][0]}=, any other key=value or group=choice applies to the saved run."
     examples = [(f"python -m src.{command} {typed}", what) for typed, what in EXAMPLES.get(command, ())]
     yield "\n".join(["Examples:", *(f"  {typed}\n      {what}" for typed, what in examples)]) if examples else ""
     yield f'Shell completion: eval "$(python -m src.{command} -sc install=bash)"'

@@ -47,6 +47,7 @@ def load(compose_path: Path) -> Composed:
     except Exception as error:
         raise UserError(f"{compose_path} cannot be read: {error}") from error
     assert isinstance(config, DictConfig)
+    config.resume = config.replay = None  # words to the command, which an older run may not have known
     config.allowed_packages = []  # a directory that somebody sent may not say what it is trusted with
     return Composed(
         config=config, overrides=overrides, choices=choices, fallback=str(compose_path), groups=Groups((CONF, *own))

@@ -51,8 +51,14 @@ SECTIONS = {
     "search": Section(plain="Search"),
 }
 
-COMMANDS = {"train": ("Train", tuple(SECTIONS)), "evaluate": ("Evaluate", ()), "predict": ("Predict", ())}
+COMMANDS = {
+    "train": ("Train", tuple(SECTIONS)),
+    "evaluate": ("Evaluate", ()),
+    "predict": ("Predict", ()),
+    "summary": ("Summary", ("model", "network")),
+    "prepare": ("Prepare", ("data",)),
+}
 """Per configuration of a command: the dataclass of its plain keys, and its sections."""
 
-SAVED_RUN = {"train": "resume", "evaluate": "run", "predict": "run"}
-"""Per command: the key that names a saved run, to whose configuration the other overrides then apply."""
+SAVED_RUN = {"train": ("resume", "replay"), "evaluate": ("run",), "predict": ("run",), "summary": ("run",)}
+"""Per command that may work on a saved run: the keys that name it; other overrides then apply to its configuration."""

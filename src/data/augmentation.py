@@ -7,13 +7,23 @@ import difflib
 import inspect
 import os
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge, Interval
+from numpy.typing import NDArray
 
-from src.data.crop import CropBox, EvalCrop, Stream, central_crop, cut, flipped, random_resized_crop, visible_share
+from src.data.crop import (
+    Crops,
+    EvalCrop,
+    Stream,
+    central_crop,
+    cut_image,
+    cut_targets,
+    random_resized_crops,
+    visible_share,
+)
 from src.data.placed import compose_arguments, compose_data, transformed
 from src.data.sources.base import Sample
 from src.errors import UserError
@@ -61,6 +71,21 @@ class Augmentation:
         _check_arguments(self.transforms)
         self._composed: dict[frozenset[str], Any] = {}
 
+    @classmethod
+    def none(cls) -> Augmentation:
+        """Return the one under which training sees what evaluation does."""
+        return cls(
+            crop_scale=None,
+            crop_ratio=(1.0, 1.0),
+            horizontal_flip=0.0,
+            vertical_flip=0.0,
+            transforms={},
+            mixup=0.0,
+            cutmix=0.0,
+            lost_object="nothing",
+            min_box_share=EVALUATED_SHARE,
+        )
+
     @property
     def changes_images(self) -> bool:
         """Whether training sees an image otherwise than evaluation does."""
@@ -69,39 +94,84 @@ class Augmentation:
 
     def train(self, sample: Sample, image_size: int, eval_crop: EvalCrop, *, seed: int, epoch: int) -> Sample:
         """Return the sample as training sees it in an epoch; `image` is (image_size, image_size, C)."""
-        stream = Stream(seed, epoch, sample["index"])
-        box = self._training_crop(sample, image_size, eval_crop, stream)
-        turned = flipped(box, self.horizontal_flip, self.vertical_flip, stream)
-        sample = self._cut(sample, turned, image_size, self.min_box_share)
-        return self._transformed(sample, seed, epoch) if self.transforms else sample
+        crops = self.training_crops([sample], image_size, eval_crop, seed=seed, epoch=epoch)
+        image = np.empty((image_size, image_size, sample["image"].shape[2]), np.uint8)
+        return self.trained([sample], crops, image[None], seed=seed, epoch=epoch)[0]
 
     def evaluate(self, sample: Sample, image_size: int, eval_crop: EvalCrop) -> Sample:
         """Return the sample as evaluation sees it: the central crop, the same for every configuration of this class."""
-        height, width = sample["image"].shape[:2]
-        return self._cut(sample, central_crop(height, width, image_size, eval_crop), image_size, EVALUATED_SHARE)
+        image = np.empty((image_size, image_size, sample["image"].shape[2]), np.uint8)
+        return self.evaluated([sample], self.evaluation_crops([sample], image_size, eval_crop), image[None])[0]
 
-    def _training_crop(self, sample: Sample, image_size: int, eval_crop: EvalCrop, stream: Stream) -> CropBox:
-        height, width = sample["image"].shape[:2]
+    def training_crops(
+        self, samples: Sequence[Sample], image_size: int, eval_crop: EvalCrop, *, seed: int, epoch: int
+    ) -> Crops:
+        """Return the part of each sample that training sees in an epoch, and which are mirrored."""
+        stream = Stream(seed, epoch, [sample["index"] for sample in samples])
+        rows = np.arange(len(samples))
         if self.crop_scale is None:
-            return central_crop(height, width, image_size, eval_crop)
+            places = self.evaluation_crops(samples, image_size, eval_crop).places
+        else:
+            places = self._random_places(self.crop_scale, samples, image_size, eval_crop, stream)
+        mirrored, upside_down = (stream.uniform(rows) < p for p in (self.horizontal_flip, self.vertical_flip))
+        return Crops(places, mirrored, upside_down)
+
+    def evaluation_crops(self, samples: Sequence[Sample], image_size: int, eval_crop: EvalCrop) -> Crops:
+        """Return the central part of each sample."""
+        shapes = [sample["image"].shape for sample in samples]
+        return Crops.of([central_crop(height, width, image_size, eval_crop) for height, width, _ in shapes])
+
+    def trained(
+        self, samples: Sequence[Sample], crops: Crops, images: NDArray[np.uint8], *, seed: int, epoch: int
+    ) -> list[Sample]:
+        """Return samples as training sees them through `crops`, their images written to `images` (B, S, S, C)."""
+        seen = self.seen(samples, crops, images.shape[1], self.min_box_share)
+        _cut_images(samples, crops, images)
+        for number, image in enumerate(images):
+            seen[number]["image"] = image
+            if self.transforms:
+                seen[number] = self._transformed(seen[number], seed, epoch)
+                image[:] = seen[number]["image"]
+        return seen
+
+    def evaluated(self, samples: Sequence[Sample], crops: Crops, images: NDArray[np.uint8]) -> list[Sample]:
+        """Return samples as evaluation sees them, their images written to `images` (B, S, S, C)."""
+        _cut_images(samples, crops, images)
+        seen = self.seen(samples, crops, images.shape[1], EVALUATED_SHARE)
+        return [sample | {"image": image} for sample, image in zip(seen, images, strict=True)]
+
+    def seen(self, samples: Sequence[Sample], crops: Crops, image_size: int, share: float) -> list[Sample]:
+        """Return what is seen of samples but for their images, which stay; less than `share` of a box is `nothing`."""
+        found = [cut_targets(sample, box, image_size) for sample, box in zip(samples, crops.boxes(), strict=True)]
+        for row in _losing(samples, _with_object(samples), crops.places, share).tolist():
+            found[row] = _without_object(found[row])
+        return found
+
+    def _random_places(
+        self,
+        scale: tuple[float, float],
+        samples: Sequence[Sample],
+        image_size: int,
+        eval_crop: EvalCrop,
+        stream: Stream,
+    ) -> NDArray[np.int64]:
+        """Return random parts (B, 4), drawn again where they lose an object, in the end those of evaluation."""
+        sizes = _sizes(samples)
         # Of a whole image that evaluation stretches, the ratio is that of the stretched one.
-        stretch = width / height if eval_crop == "whole" else 1.0
-        ratio = (self.crop_ratio[0] * stretch, self.crop_ratio[1] * stretch)
-        for _ in range(_ATTEMPTS):
-            box = random_resized_crop(height, width, self.crop_scale, ratio, stream)
-            if self.lost_object == "nothing" or not self._loses(sample, box, self.min_box_share):
-                return box
-        return central_crop(height, width, image_size, eval_crop)
-
-    def _loses(self, sample: Sample, box: CropBox, share: float) -> bool:
-        """Tell whether a part of the image shows too little of the sample's one object."""
-        if not _has_object(sample):
-            return False
-        return visible_share(sample["box"], box, *sample["image"].shape[:2]) < share
-
-    def _cut(self, sample: Sample, box: CropBox, image_size: int, share: float) -> Sample:
-        seen = cut(sample, box, image_size)
-        return _without_object(seen) if self._loses(sample, box, share) else seen
+        stretch = sizes[:, 1:] / sizes[:, :1] if eval_crop == "whole" else np.ones((len(sizes), 1))
+        ratios = np.array(self.crop_ratio) * stretch
+        places = random_resized_crops(sizes, scale, ratios, stream, np.arange(len(samples)))
+        if self.lost_object == "nothing":
+            return places
+        lost = _losing(samples, _with_object(samples), places, self.min_box_share)
+        for _ in range(_ATTEMPTS - 1):
+            if not len(lost):
+                break
+            places[lost] = random_resized_crops(sizes[lost], scale, ratios[lost], stream, lost)
+            lost = _losing(samples, lost, places, self.min_box_share)
+        if len(lost):
+            places[lost] = self.evaluation_crops([samples[row] for row in lost], image_size, eval_crop).places
+        return places
 
     def _transformed(self, sample: Sample, seed: int, epoch: int) -> Sample:
         """Return what the transforms make of a sample, again with other numbers where they lose its object."""
@@ -139,6 +209,32 @@ class Augmentation:
             transforms = copy.deepcopy(list(self.transforms.values()))
             self._composed[keys] = A.Compose(transforms, **compose_arguments(sample, self.min_box_share))
         return self._composed[keys]
+
+
+def _cut_images(samples: Sequence[Sample], crops: Crops, images: NDArray[np.uint8]) -> None:
+    for sample, box, image in zip(samples, crops.boxes(), images, strict=True):
+        cut_image(sample["image"], box, len(image), image)
+
+
+def _sizes(samples: Sequence[Sample]) -> NDArray[np.int64]:
+    """Return the height and width of the images (B, 2)."""
+    return np.array([sample["image"].shape[:2] for sample in samples], np.int64)
+
+
+def _with_object(samples: Sequence[Sample]) -> NDArray[np.int64]:
+    """Return which samples have one object."""
+    return np.array([row for row, sample in enumerate(samples) if _has_object(sample)], np.int64)
+
+
+def _losing(
+    samples: Sequence[Sample], rows: NDArray[np.int64], places: NDArray[np.int64], share: float
+) -> NDArray[np.int64]:
+    """Return those of the `rows`, samples with an object, of which parts (B, 4) show too little of its box."""
+    if not len(rows):
+        return rows
+    chosen = [samples[row] for row in rows]
+    boxes = np.stack([sample["box"] for sample in chosen])
+    return rows[visible_share(boxes, places[rows], _sizes(chosen)) < share]
 
 
 def _has_object(sample: Sample) -> bool:

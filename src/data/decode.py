@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
-from src.data.image_headers import JPEG, NPY, PNG, TIFF, is_plain_jpeg, is_plain_png
+from src.data.image_headers import JPEG, NPY, PNG, TIFF, plain_jpeg_size, plain_png_size
 from src.errors import UserError
 
 IMAGE_SUFFIXES = frozenset(
@@ -26,6 +26,9 @@ IMAGE_SUFFIXES = frozenset(
 """Endings, in lower case, of the files that a folder is searched for."""
 
 _FLAGS = {1: cv2.IMREAD_GRAYSCALE, 3: cv2.IMREAD_COLOR_RGB}
+_REDUCED = (2, 4, 8)
+"""What libjpeg divides both sides by, rounding up, at less than the full work."""
+_REDUCED_FLAGS = (0, *(getattr(cv2, f"IMREAD_REDUCED_GRAYSCALE_{divisor}") for divisor in _REDUCED))
 
 
 class Unreadable(UserError):
@@ -41,41 +44,55 @@ class Unreadable(UserError):
         return type(self), (self.reason, self.path)
 
 
-def decode(data: bytes | Path, channels: int) -> NDArray[np.uint8]:
+def decode(data: bytes | Path, channels: int, at_least: int | None = None) -> NDArray[np.uint8]:
     """Return the image as (H, W, channels), writeable and contiguous.
+
+    With `at_least` a JPEG may come at a half, a quarter or an eighth of its size (`reduced_sizes`), as long as the
+    shorter side keeps so many pixels: a third to a half of the time for photographs from a camera.
 
     One channel is the luminance, three are RGB, whatever the file has. Any other number must be what the file has:
     `.npy` (H, W) or (H, W, C) of uint8, uint16 or floats in [0, 1], TIFF of many bands, PNG with alpha as 4.
     Raises Unreadable where there is no such file, or it is empty, truncated, no image, or of other channels.
     """
     if isinstance(data, bytes):
-        return _decode(data, channels)
+        return _decode(data, channels, at_least)
     try:
-        return _decode(data.read_bytes(), channels)
+        return _decode(data.read_bytes(), channels, at_least)
     except OSError as error:
         raise Unreadable(f"cannot be read: {error.strerror}", data) from None
     except Unreadable as error:
         raise Unreadable(error.reason, data) from None
 
 
-def _decode(data: bytes, channels: int) -> NDArray[np.uint8]:
+def reduced_sizes(height: int, width: int, at_least: int | None) -> list[tuple[int, int]]:
+    """Return the heights and widths that `decode` may give an image of this size, the smallest last."""
+    divisors = [1] if at_least is None else [1, *(d for d in _REDUCED if -(-min(height, width) // d) >= at_least)]
+    return [(-(-height // divisor), -(-width // divisor)) for divisor in divisors]
+
+
+def _decode(data: bytes, channels: int, at_least: int | None) -> NDArray[np.uint8]:
     if not data:
         raise Unreadable("is empty (0 bytes)")
     if data.startswith(NPY):
         return _fit(_load_npy(data), channels)
     if data.startswith(TIFF):
         return _decode_tiff(data, channels)
-    if _is_plain(data) and channels in _FLAGS:
+    size = _plain_size(data)
+    if size is not None and channels in _FLAGS:
+        choices = len(reduced_sizes(*size, at_least)) if data.startswith(JPEG) else 1
         # None where the file is damaged in a way that its header does not show: Pillow then says how.
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS[channels])
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS[channels] | _REDUCED_FLAGS[choices - 1])
         if image is not None:
             return image.reshape(*image.shape[:2], channels).astype(np.uint8, copy=False)
     return _decode_by_pillow(data, channels)
 
 
-def _is_plain(data: bytes) -> bool:
+def _plain_size(data: bytes) -> tuple[int, int] | None:
+    """Return height and width as the header has them, before EXIF's turn; None where OpenCV is not to be trusted."""
     try:
-        return (data.startswith(JPEG) and is_plain_jpeg(data)) or (data.startswith(PNG) and is_plain_png(data))
+        if data.startswith(JPEG):
+            return plain_jpeg_size(data)
+        return plain_png_size(data) if data.startswith(PNG) else None
     except ValueError as error:
         raise Unreadable(str(error)) from None
 

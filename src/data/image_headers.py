@@ -22,13 +22,13 @@ _PLAIN_COLOURS = frozenset({0, 2})  # gray and RGB; 3 is palette, 4 and 6 have a
 _UNLIKE_OPENCV = frozenset({b"tRNS", b"acTL"})  # transparency, animation
 
 
-def is_plain_jpeg(data: bytes) -> bool:
-    """Tell whether this JPEG is gray or YCbCr of 8 bits, of a usual size, and reaches its end.
+def plain_jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Return height and width of a JPEG that is gray or YCbCr of 8 bits, of a usual size, and reaches its end.
 
     Compressed data escape 0xFF, so the first end marker after the start of a scan is the true one: whatever a camera
     appends behind it does no harm, and a thumbnail's own end before it does not deceive.
     """
-    position, plain = 2, False
+    position, size = 2, None
     while position + 9 < len(data) and data[position] == 0xFF:
         marker = data[position + 1]
         if marker == 0xFF:  # fill byte
@@ -37,18 +37,19 @@ def is_plain_jpeg(data: bytes) -> bool:
         if marker in _START_OF_FRAME:
             height, width = (int.from_bytes(data[position + at : position + at + 2], "big") for at in (5, 7))
             plain = data[position + 4] == 8 and data[position + 9] in (1, 3) and height * width <= _LARGE
+            size = (height, width) if plain else None
         if marker == _START_OF_SCAN:
-            return plain and data.find(_END_OF_IMAGE, position) >= 0
+            return size if data.find(_END_OF_IMAGE, position) >= 0 else None
         position += 2 if marker in _STANDALONE else 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-    return False
+    return None
 
 
-def is_plain_png(data: bytes) -> bool:
-    """Tell whether this PNG is gray or RGB of 8 bits, without transparency or animation.
+def plain_png_size(data: bytes) -> tuple[int, int] | None:
+    """Return height and width of a PNG that is gray or RGB of 8 bits, without transparency or animation.
 
     Raises ValueError with the reason where it is truncated or a critical chunk fails its checksum.
     """
-    position, plain = len(PNG), False
+    position, size = len(PNG), None
     while position + 12 <= len(data):
         end = position + 8 + int.from_bytes(data[position : position + 4], "big")
         kind = data[position + 4 : position + 8]
@@ -58,10 +59,11 @@ def is_plain_png(data: bytes) -> bool:
         if critical and zlib.crc32(memoryview(data)[position + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
             raise ValueError(f"is corrupt (chunk {kind.decode('latin-1')} at byte {position} fails its checksum)")
         if kind == b"IHDR":
-            plain = data[position + 16] == 8 and data[position + 17] in _PLAIN_COLOURS
+            width, height = (int.from_bytes(data[position + at : position + at + 4], "big") for at in (8, 12))
+            size = (height, width) if data[position + 16] == 8 and data[position + 17] in _PLAIN_COLOURS else None
         elif kind in _UNLIKE_OPENCV:
-            plain = False
+            size = None
         elif kind == b"IEND":
-            return plain
+            return size
         position = end + 4
     raise ValueError(f"is truncated (a PNG of {len(data)} bytes without its end)")

@@ -12,19 +12,24 @@ from typing import Annotated, Any, Literal, Protocol
 import numpy as np
 import torch
 from annotated_types import Ge, Gt, Interval
+from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Sampler
 
 from src import seeds
-from src.data.augmentation import Augmentation
-from src.data.crop import EvalCrop
+from src.data import blocks
+from src.data.augmentation import EVALUATED_SHARE, Augmentation
+from src.data.crop import Crops, EvalCrop
 from src.data.dataset import BatchDataset, KeptDataset, Transform
 from src.data.identity_splits import make_identity_splits, require_identities
-from src.data.inspection import BadSample, inspect
+from src.data.inspection import BadSample, Inspection, inspect
 from src.data.mean_boxes import mean_boxes
+from src.data.media.choice import Wanted, automatic, packed
+from src.data.media.on_device import OnDevice, require_cuttable
 from src.data.medium import Files, Medium
 from src.data.mix import mix
 from src.data.normalize import channel_statistics, fixed_statistics, normalize
+from src.data.places import places
 from src.data.sampler import (
     Batch,
     EvalBatches,
@@ -34,13 +39,20 @@ from src.data.sampler import (
     TrainingBatches,
     TripletBatches,
     Triplets,
+    WindowBatches,
 )
 from src.data.sources.base import BadRow, Indices, Sample, Source
 from src.data.spec import DataSpec
 from src.data.splits import make_splits
+from src.data.stream.index import describe
+from src.data.transfer import Transfer
+from src.data.working import WorkingSize
 from src.errors import UserError
 
 log = logging.getLogger(__name__)
+
+_HELD = 3
+"""Batches that the training has in hand at once: that of the step, the next one, and one on its way to the device."""
 
 Normalization = Literal["auto", "imagenet", "dataset", "mean", "none"] | dict[str, list[float]]
 
@@ -74,6 +86,10 @@ class ImageData(LightningDataModule):
         image_size: Annotated[int, Ge(8)] | Literal["auto"],
         batch_size: Annotated[int, Ge(1)],
         num_workers: Annotated[int, Ge(0)] | Literal["auto"],
+        working_size: Annotated[int, Ge(8)] | None,
+        working_shape: Literal["keep", "square"],
+        store: Literal["auto", "packed", "files", "device", "stream"],
+        store_budget: Annotated[float, Ge(0)],
         val_fraction: Annotated[float, Interval(ge=0, lt=1)],
         test_fraction: Annotated[float, Interval(gt=0, lt=1)],
         folds: Annotated[int, Ge(2)],
@@ -83,6 +99,9 @@ class ImageData(LightningDataModule):
         on_bad_sample: Literal["stop", "skip"],
         limit: Annotated[int, Gt(0)] | None,
         train_per_class: Annotated[int, Gt(0)] | None,
+        stream: str | None,
+        stream_cache: Annotated[float, Gt(0)],
+        shuffle_window: Annotated[int, Ge(2)] | None,
         cache_dir: str,
         augment: Augmentation,
         seed: int,
@@ -92,19 +111,29 @@ class ImageData(LightningDataModule):
     ) -> None:
         super().__init__()
         self.source, self.root = source, Path(root)
+        self.stream, self.stream_cache, self.described = stream, stream_cache, describe(source)
+        self.shuffle_window = shuffle_window
         self.batch_size = batch_size
         self.val_fraction, self.test_fraction, self.folds, self.fold = val_fraction, test_fraction, folds, fold
         self.normalization, self.on_bad_sample = normalize, on_bad_sample
         self.limit, self.train_per_class = limit, train_per_class
         self.cache_dir = Path(cache_dir).expanduser()
         self.augment, self.seed, self.preprocessing = augment, seed, preprocessing
-        self.num_workers = default_workers() if num_workers == "auto" else num_workers
+        self.num_workers = num_workers
         self.image_size, self.eval_crop = image_size, eval_crop
         self.by_identity, self.batches = by_identity, batches
         self._check_batches()
-        self.medium: Medium = Files(source)
+        if working_shape == "square" and working_size is None:
+            raise UserError("data.working_shape=square needs data.working_size, the side of the square in pixels")
+        self.working = None if working_size is None else WorkingSize(working_size, working_shape == "square")
+        self.store, self.store_budget = store, store_budget
+        if store == "device":
+            require_cuttable(list(augment.transforms), source.channels)
+        self.medium: Medium = Files(source, self.working)
         self.splits: dict[str, Indices] = {}
         self.left_out: tuple[BadSample, ...] = ()
+        self.samples: Mapping[str, str] = {}
+        """A digest of each sample that is used, by its name."""
         self.spec: DataSpec | None = None
         self.wanted_targets: tuple[str, ...] | None = None
         """The targets that batches have, where a model has said which it requires; else all that the source has."""
@@ -113,14 +142,18 @@ class ImageData(LightningDataModule):
         self.measured_split = "test"
         """The split that `Trainer.test` measures."""
         self._position = (0, 0)
+        self._chosen_loading: tuple[int, int] | None = None
+        self._transfer = Transfer()
 
-    def open(self, trained_on: DataSpec | None = None) -> DataSpec:
+    def open(self, trained_on: DataSpec | None = None, *, for_training: bool = True) -> DataSpec:
         """Fetch, list, inspect and split the data, and return what a model needs to know of them.
 
         For a trained model, `trained_on` is what it knew: sizes and normalisation stay, and the classes must be the
-        same. Raises UserError where they are not, where there are no data, or unreadable samples and
-        `on_bad_sample=stop`.
+        same. Where it is not `for_training`, `data.store=auto` makes no store. Raises UserError where they are not,
+        where there are no data, or unreadable samples and `on_bad_sample=stop`.
         """
+        if self.store == "stream":
+            self._read_from_stream()
         source = self.source
         source.prepare()
         source.setup()
@@ -139,11 +172,13 @@ class ImageData(LightningDataModule):
         )
         if self.by_identity and trained_on is None:
             require_identities(source, splits, self.val_fraction)
-        digest = self._inspect(splits)
+        found = self._inspect(splits)
         if self.by_identity and trained_on is None and self.left_out:
             require_identities(source, self.splits, self.val_fraction)
         if trained_on is not None:
-            self.spec = self._as_trained_on(trained_on, digest)
+            self.spec = self._as_trained_on(trained_on, found.digest)
+        self.medium = self._medium(found.listing, for_training)
+        if self.spec is not None:
             return self.spec
         size, crop = self._geometry()
         counts = source.class_counts(self.splits["train"])
@@ -160,18 +195,29 @@ class ImageData(LightningDataModule):
             num_keypoints=source.num_keypoints,
             class_counts=tuple(counts.tolist()),
             train_samples=len(self.splits["train"]),
-            digest=digest,
-            mean_boxes=mean_boxes(source, self.splits["train"], size, crop),
+            digest=found.digest,
+            mean_boxes=mean_boxes(source, self.splits["train"], size, crop, self.working),
+            working_size=None if self.working is None else self.working.side,
+            working_square=self.working is not None and self.working.square,
         )
         return self.spec
 
-    def _inspect(self, splits: Mapping[str, Indices]) -> str:
+    def _read_from_stream(self) -> None:
+        from src.data.stream.source import open_stream
+
+        if self.stream is None:
+            raise UserError("data.store=stream: type data.stream=FOLDER or data.stream=s3://BUCKET/PREFIX")
+        kept = int(self.stream_cache * 2**30)
+        self.source = open_stream(self.stream, self.described, self.root, self.cache_dir, kept)
+
+    def _inspect(self, splits: Mapping[str, Indices]) -> Inspection:
         used = np.sort(np.concatenate(list(splits.values())))
         found = inspect(self.source, used, self.cache_dir)
         if found.unreadable and self.on_bad_sample == "stop":
             raise UserError(unreadable_message(found.unreadable))
         bad = [sample.index for sample in found.unreadable]
         self.left_out = found.unreadable
+        self.samples = found.samples
         if left_out := len(self.left_out) + len(self.source.bad_rows):
             first = next(iter([*(row.place for row in self.source.bad_rows), *(one.path for one in self.left_out)]))
             log.warning("data.on_bad_sample=skip: %d left out (%s%s)", left_out, first, ", ..." * (left_out > 1))
@@ -179,7 +225,21 @@ class ImageData(LightningDataModule):
         if not len(self.splits["train"]) and found.unreadable:
             first = found.unreadable[0].path
             raise UserError(f"data.root={self.root}: no readable training image is left; the first bad file is {first}")
-        return found.digest
+        return found
+
+    def _medium(self, listing: str, for_training: bool) -> Medium:
+        """Return where samples are read from."""
+        indices = np.unique(np.concatenate(list(self.splits.values())))
+        wanted = Wanted(self.source, indices, listing, self.working, self.cache_dir)
+        if self.store in ("files", "stream"):  # a stream is a source of its own
+            return wanted.files
+        if self.store == "packed":
+            return packed(wanted)
+        if self.store == "device":
+            return OnDevice(packed(wanted))
+        few = {"data.limit": self.limit, "data.train_per_class": self.train_per_class}
+        subset = next((f"{key}={value}" for key, value in few.items() if value is not None), None)
+        return automatic(wanted, self.store_budget, for_training=for_training, subset=subset)
 
     def _as_trained_on(self, spec: DataSpec, digest: str) -> DataSpec:
         other_classes = not self.by_identity and spec.classes != tuple(self.source.classes)
@@ -193,6 +253,9 @@ class ImageData(LightningDataModule):
                 f"the run was trained on the classes {_listed(spec.classes)}; these data have "
                 f"{_listed(self.source.classes)}"
             )
+        if spec.working != self.working:
+            log.info("data.working_size: %s, as the run was trained with", spec.working_size)
+            self.working = spec.working
         return dataclasses.replace(spec, digest=digest)
 
     def _geometry(self) -> tuple[int, EvalCrop]:
@@ -259,7 +322,12 @@ class ImageData(LightningDataModule):
         if isinstance(self.batches, Triplets):
             return TripletBatches(self._triplets(), self.batch_size, self.seed, rank=rank, num_replicas=world)
         if self.batches is None:
-            return TrainBatches(len(train), self.batch_size, self.seed, rank=rank, num_replicas=world)
+            if self.store == "stream":
+                self._require_room()
+            if self.shuffle_window is None:
+                return TrainBatches(len(train), self.batch_size, self.seed, rank=rank, num_replicas=world)
+            where = places(len(self.source))[train]
+            return WindowBatches(where, self.shuffle_window, self.batch_size, self.seed, rank=rank, num_replicas=world)
         found = IdentityBatches(
             self.source.identities()[train],
             self.batch_size,
@@ -274,10 +342,22 @@ class ImageData(LightningDataModule):
             raise UserError(f"{found.whole} training identities cannot be divided among {world} processes")
         return found
 
+    def _require_room(self) -> None:
+        from src.data.stream.room import require_room
+        from src.data.stream.source import Streamed
+
+        assert isinstance(self.source, Streamed)
+        require_room(self.source, self.splits["train"], self.shuffle_window)
+
     def _check_batches(self) -> None:
         """Raise UserError where batches cannot be made up as the model needs them."""
         if self.batches is None:
             return
+        if self.shuffle_window is not None:
+            raise UserError(
+                "data.shuffle_window is for batches of shuffled samples; this model makes them up from identities: "
+                "type data.shuffle_window=null"
+            )
         if isinstance(self.batches, Triplets):
             if self.batch_size % 3:
                 raise UserError(
@@ -332,7 +412,11 @@ class ImageData(LightningDataModule):
         return self.eval_dataloader(self.measured_split)
 
     def _loader(self, dataset: BatchDataset | KeptDataset, batches: Sampler[Batch]) -> DataLoader[dict[str, Any]]:
-        workers = self.num_workers if isinstance(dataset, BatchDataset) else 0
+        workers = ahead = 0
+        if isinstance(dataset, BatchDataset):
+            workers, ahead = self._loading()
+            size = self._opened().image_size
+            dataset.places = blocks.pool(workers, ahead + _HELD, self.batch_size * size * size * self.source.channels)
         generator = torch.Generator()
         generator.manual_seed(seeds.stream(self.seed, "loader"))
         return DataLoader(
@@ -340,21 +424,56 @@ class ImageData(LightningDataModule):
             sampler=batches,
             batch_size=None,  # the data set collates: one call per batch, not one per sample
             num_workers=workers,
+            prefetch_factor=ahead if workers else None,
             persistent_workers=workers > 0,
-            pin_memory=torch.cuda.is_available(),
+            pin_memory=self._on_gpu(),
             worker_init_fn=_quiet_worker,
             generator=generator,
         )
 
+    def _loading(self) -> tuple[int, int]:
+        """Return how many loader processes there are, and how many batches each of them is ahead."""
+        if self._chosen_loading is None:
+            on_gpu, reads = self._on_gpu(), "decoding" if self.medium.decodes else "from a store"
+            workers = self.num_workers
+            if workers == "auto":
+                workers = default_workers(self.medium, on_gpu=on_gpu)
+            ahead = 4 if on_gpu else 2
+            auto = " (auto)" if self.num_workers == "auto" else ""
+            log.info(
+                "data.num_workers=%d%s: %s%s", workers, auto, reads, f", {ahead} batches ahead each" * bool(workers)
+            )
+            self._chosen_loading = workers, ahead
+        return self._chosen_loading
+
+    def _on_gpu(self) -> bool:
+        if self.trainer is None:
+            return torch.cuda.is_available()
+        return bool(self.trainer.strategy.root_device.type == "cuda")
+
     def _process(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
 
+    def transfer_batch_to_device(
+        self, batch: dict[str, Any], device: torch.device, dataloader_idx: int
+    ) -> dict[str, Any]:
+        """Copy a batch to the device beside the step that still computes there."""
+        return self._transfer(batch, device)
+
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
         """Turn `image` into normalised float32 on the device and, in training, mix the batch up."""
-        if "image" not in batch:
+        if not batch.keys() & {"image", "parts"}:
             return batch
-        batch = self.normalized(batch)
+        batch = self.normalized(self.with_images(batch))
         return self.mixed(batch) if self.trainer is not None and self.trainer.training else batch
+
+    def with_images(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Return a batch with its uint8 images, cut out on the device where they lie there."""
+        if "parts" not in batch:
+            return batch
+        assert isinstance(self.medium, OnDevice)
+        rest = {key: value for key, value in batch.items() if key != "parts"}
+        return {"image": self.medium.images(batch["parts"], self._opened().image_size)} | rest
 
     def normalized(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Return a batch of uint8 images with normalised float32 ones."""
@@ -395,35 +514,49 @@ class ImageData(LightningDataModule):
 
 
 class _Evaluate:
-    """A sample as evaluation sees it. A class, so that spawned workers can have it."""
+    """Samples as evaluation sees them. A class, so that spawned workers can have it."""
 
     def __init__(self, augment: Augmentation, image_size: int, eval_crop: EvalCrop) -> None:
         self.augment, self.image_size, self.eval_crop = augment, image_size, eval_crop
+        self.names_files = bool(augment.transforms)
 
-    def __call__(self, sample: Sample, epoch: int) -> Sample:
-        return self.augment.evaluate(sample, self.image_size, self.eval_crop)
+    def crops(self, samples: Sequence[Sample], epoch: int) -> Crops:
+        return self.augment.evaluation_crops(samples, self.image_size, self.eval_crop)
+
+    def targets(self, samples: Sequence[Sample], crops: Crops) -> list[Sample]:
+        return self.augment.seen(samples, crops, self.image_size, EVALUATED_SHARE)
+
+    def __call__(self, samples: Sequence[Sample], crops: Crops, epoch: int, images: NDArray[np.uint8]) -> list[Sample]:
+        return self.augment.evaluated(samples, crops, images)
 
 
 class _Augment(_Evaluate):
-    """A sample as training sees it in an epoch."""
+    """Samples as training sees them in an epoch."""
 
     def __init__(self, augment: Augmentation, image_size: int, eval_crop: EvalCrop, seed: int) -> None:
         super().__init__(augment, image_size, eval_crop)
         self.seed = seed
 
-    def __call__(self, sample: Sample, epoch: int) -> Sample:
-        return self.augment.train(sample, self.image_size, self.eval_crop, seed=self.seed, epoch=epoch)
+    def crops(self, samples: Sequence[Sample], epoch: int) -> Crops:
+        size, crop = self.image_size, self.eval_crop
+        return self.augment.training_crops(samples, size, crop, seed=self.seed, epoch=epoch)
+
+    def targets(self, samples: Sequence[Sample], crops: Crops) -> list[Sample]:
+        return self.augment.seen(samples, crops, self.image_size, self.augment.min_box_share)
+
+    def __call__(self, samples: Sequence[Sample], crops: Crops, epoch: int, images: NDArray[np.uint8]) -> list[Sample]:
+        return self.augment.trained(samples, crops, images, seed=self.seed, epoch=epoch)
 
 
 def _listed(names: Sequence[str], shown: int = 12) -> str:
     return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
 
 
-def default_workers() -> int:
+def default_workers(medium: Medium, *, on_gpu: bool) -> int:
     """Return the number of loader processes for this machine: none on a CPU, whose cores the network needs itself."""
-    workers = min(8, len(os.sched_getaffinity(0))) if torch.cuda.is_available() else 0
-    log.info("data.num_workers=auto: %d", workers)
-    return workers
+    if not on_gpu or isinstance(medium, OnDevice):
+        return 0
+    return min(8 if medium.decodes else 4, len(os.sched_getaffinity(0)))
 
 
 def unreadable_message(bad: Sequence[BadSample]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from src.data.crop import EvalCrop
+from src.data.working import WorkingSize
 from src.errors import UserError
 
 
@@ -31,6 +32,13 @@ class DataSpec:
     """Over the content of every sample used."""
     mean_boxes: tuple[tuple[float, float, float, float], ...] = ()
     """The mean box of each class in train, as evaluation sees it; empty where the data have no boxes."""
+    working_size: int | None = None
+    working_square: bool = False
+
+    @property
+    def working(self) -> WorkingSize | None:
+        """Return the size that images are brought to before all else; None for their own."""
+        return None if self.working_size is None else WorkingSize(self.working_size, self.working_square)
 
     @property
     def num_classes(self) -> int:

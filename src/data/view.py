@@ -17,6 +17,8 @@ class View:
     height: int
     width: int
     crop: CropBox
+    working: tuple[int, int] | None = None
+    """Height and width that the image was brought to before, in whose pixels `crop` is; None: its own."""
 
     def boxes_in_image(self, boxes: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return boxes (N, 4), xyxy relative to what was seen, as xyxy in pixels of the image, clipped to it."""
@@ -26,4 +28,6 @@ class View:
         if self.crop.upside_down:
             corners[..., 1] = 1 - corners[..., 1]
         pixels = np.sort(corners, axis=1) * [self.crop.width, self.crop.height] + [self.crop.left, self.crop.top]
+        if self.working is not None:
+            pixels = pixels * [self.width / self.working[1], self.height / self.working[0]]
         return np.clip(pixels, 0, [self.width, self.height]).reshape(-1, 4)

@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from annotated_types import Ge, Interval
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics import MetricCollection
 
+from src.answers import Answers
 from src.data.spec import DataSpec
 from src.data.view import View
 from src.errors import UserError
 from src.metrics.classification import label_metrics
+from src.metrics.extremes import mistakes, mistakes_of_several, surest_right
 from src.models.base import Batch, ImageModule, Reference, Row
 from src.models.evaluated import evaluated
 from src.networks.head import main_and_auxiliary
 
 if TYPE_CHECKING:
     from src.data.module import ImageData
-    from src.report.page import Section
 
 
 class Classifier(ImageModule):
@@ -32,6 +35,7 @@ class Classifier(ImageModule):
     """
 
     requires: ClassVar[tuple[str, ...]] = ("label",)
+    gathers: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -102,27 +106,44 @@ class Classifier(ImageModule):
         several = self.spec.multilabel
         return [class_columns(self.spec.classes, row, several=several) for row in predicted["probabilities"].tolist()]
 
-    def update_metrics(self, metrics: MetricCollection, outputs: Tensor, batch: Batch, loss: Tensor) -> None:
-        """Feed logits and labels; a mixed batch counts as the label with the larger share."""
+    def metric_inputs(self, outputs: Tensor, batch: Batch, loss: Tensor) -> dict[str, Any]:
+        """Return logits and labels; a mixed batch counts as the label with the larger share."""
         label = batch["label"]
         scores = outputs.detach().float()
         if self.spec.multilabel:
             scores, hard = scores.sigmoid(), (label > 0.5).long()
         else:
             hard = label.argmax(-1) if label.ndim == 2 else label
-        metrics.update(preds=scores, target=hard, loss=loss, size=len(label))
+        return {"preds": scores, "target": hard, "loss": loss, "size": len(label)}
 
     def evaluation_outputs(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Return `probabilities` (B, K) and `label`."""
         return {"probabilities": self.probabilities(outputs), "label": batch["label"]}
 
-    def report_sections(self, data: ImageData, split: str) -> list[Section]:
-        """Return the confusion matrix, the table of classes and the worst mistakes."""
-        from src.report.classification import classification_sections
+    def evaluation_rows(self, kept: Mapping[str, NDArray[Any]]) -> list[Row]:
+        """Return `label`, and the columns of a prediction."""
+        several = self.spec.multilabel
+        named = (class_names(self.spec.classes, label, several=several) for label in kept["label"])
+        answers = (class_columns(self.spec.classes, row, several=several) for row in kept["probabilities"].tolist())
+        return [{"label": label, **answer} for label, answer in zip(named, answers, strict=True)]
 
+    def answers(self, data: ImageData, split: str) -> Answers:
+        """Return probabilities and labels, for confusion matrix, table of classes and worst mistakes."""
         kept = evaluated(self.outputs, data, split)
         probabilities, label = kept.values["probabilities"], kept.values["label"]
-        return classification_sections(self.spec.classes, probabilities, label, kept.image, kept.paths, split)
+        if self.spec.multilabel:
+            shown = mistakes_of_several(probabilities, label.astype(bool))[0]
+        else:
+            shown = np.concatenate([mistakes(probabilities, label), surest_right(probabilities, label)])
+        values = {"classes": np.array(self.spec.classes), "probabilities": probabilities, "label": label}
+        return Answers("classification", values | {"paths": np.array(kept.paths)}, kept.image, shown.tolist())
+
+
+def class_names(classes: Sequence[str], label: Any, *, several: bool) -> str:
+    """Return the name of a label, or the names of those that are set, joined by `|`, where there can be several."""
+    if several:
+        return "|".join(name for name, there in zip(classes, label, strict=True) if there > 0.5)
+    return classes[int(label)]
 
 
 def class_columns(classes: Sequence[str], probabilities: Sequence[float], *, several: bool = False) -> Row:

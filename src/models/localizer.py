@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
+import torch
 from annotated_types import Ge, Gt, Interval
 from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics import MetricCollection
 
+from src.answers import Answers
 from src.data.spec import DataSpec
 from src.data.view import View
 from src.errors import UserError
 from src.losses.boxes import COSTS, classification_loss, localization_loss, xyhw_to_xyxy, xyxy_to_xyhw
-from src.metrics.localization import localization_metrics
+from src.metrics.extremes import MAX_BEST, MAX_WORST, boxes_by_fit, wrong_about_nothing
+from src.metrics.localization import localization_metrics, paired_iou
 from src.models.base import Batch, ImageModule, Reference, Row
 from src.models.classifier import class_columns
 from src.models.evaluated import evaluated
@@ -26,10 +29,10 @@ from src.networks.head import main_and_auxiliary
 
 if TYPE_CHECKING:
     from src.data.module import ImageData
-    from src.report.page import Section
 
 CORNERS = ("x0", "y0", "x1", "y1")
 """Columns of a predicted box, in pixels of the image."""
+TRUE_CORNERS = tuple(f"true_{corner}" for corner in CORNERS)
 
 
 @dataclass(frozen=True)
@@ -102,16 +105,16 @@ class Localizer(ImageModule):
             loss = loss + self.aux_weight * classification_loss(scores, label, smoothing)
         return loss + self.gamma * localization_loss(found.boxes, true_boxes, label, self.cost), found
 
-    def update_metrics(self, metrics: MetricCollection, outputs: Found, batch: Batch, loss: Tensor) -> None:
-        """Feed scores, labels and both boxes."""
-        metrics.update(
-            preds=outputs.logits.detach().float(),
-            target=batch["label"],
-            boxes=corners(outputs.boxes.detach()),
-            true_boxes=batch["box"],
-            loss=loss,
-            size=len(batch["label"]),
-        )
+    def metric_inputs(self, outputs: Found, batch: Batch, loss: Tensor) -> dict[str, Any]:
+        """Return scores, labels and both boxes."""
+        return {
+            "preds": outputs.logits.detach().float(),
+            "target": batch["label"],
+            "boxes": corners(outputs.boxes.detach()),
+            "true_boxes": batch["box"],
+            "loss": loss,
+            "size": len(batch["label"]),
+        }
 
     def evaluation_outputs(self, outputs: Found, batch: Batch) -> dict[str, Tensor]:
         """Return `probabilities` (B, K + 1), `label`, `box` and `true_box` (B, 4) as relative corners."""
@@ -138,6 +141,15 @@ class Localizer(ImageModule):
             rows.append(first | place | columns)
         return rows
 
+    def evaluation_rows(self, kept: Mapping[str, NDArray[Any]]) -> list[Row]:
+        """Return label and class with both boxes, as corners relative to what the network saw."""
+        rows = []
+        columns = (kept[key].tolist() for key in ("label", "true_box", "probabilities", "box"))
+        for label, true_box, probabilities, box in zip(*columns, strict=True):
+            truth: Row = {"label": self.spec.classes[label]} | dict(zip(TRUE_CORNERS, true_box, strict=True))
+            rows.append(truth | dict(zip(CORNERS, box, strict=True)) | class_columns(self.spec.classes, probabilities))
+        return rows
+
     def drawing(self, image: NDArray[np.uint8], row: Row) -> NDArray[np.uint8]:
         """Return the image with the box, the class and its probability drawn in; of `nothing` the words alone."""
         from src.report.boxes import annotated
@@ -145,22 +157,17 @@ class Localizer(ImageModule):
         place = None if row["x0"] == "" else [float(row[key]) for key in CORNERS]
         return annotated(image, place, f"{row['class']} {float(row['probability']):.0%}")
 
-    def report_sections(self, data: ImageData, split: str) -> list[Section]:
-        """Return boxes by how well they fit, figures per class, and the confusion matrix."""
-        from src.report.localization import localization_sections
-
+    def answers(self, data: ImageData, split: str) -> Answers:
+        """Return classes and boxes, for how well they fit, figures per class, and the confusion matrix."""
         kept = evaluated(self.outputs, data, split)
-        return localization_sections(
-            self.spec.classes,
-            kept.values["probabilities"],
-            kept.values["label"],
-            kept.values["box"],
-            kept.values["true_box"],
-            self.spec.mean_boxes,
-            kept.image,
-            kept.paths,
-            split,
-        )
+        probabilities, label = kept.values["probabilities"], kept.values["label"]
+        boxes = (torch.from_numpy(kept.values[name]).double() for name in ("box", "true_box"))
+        order = boxes_by_fit(paired_iou(*boxes).numpy(), label)
+        shown = np.concatenate([order[:MAX_WORST], order[::-1][:MAX_BEST], wrong_about_nothing(probabilities, label)])
+        values = {name: kept.values[name] for name in ("probabilities", "label", "box", "true_box")}
+        named = {"classes": np.array(self.spec.classes), "paths": np.array(kept.paths)}
+        means = {"mean_boxes": np.array(self.spec.mean_boxes, np.float32)}
+        return Answers("localization", values | named | means, kept.image, shown.tolist())
 
 
 def corners(boxes: Tensor) -> Tensor:

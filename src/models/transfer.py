@@ -78,7 +78,7 @@ class Transfer(Classifier):
                 parts: list[dict[str, Tensor]] = []
                 for batch in data.in_order(split):
                     moved = self.transfer_batch_to_device(batch, self.device, 0)
-                    images = self.as_network_takes_them(data.normalized(moved)["image"])
+                    images = self.as_network_takes_them(data.normalized(data.with_images(moved))["image"])
                     with torch.no_grad(), self.trainer.precision_plugin.forward_context():
                         features = penultimate.features(images)
                     if features is None:
@@ -111,11 +111,10 @@ class Transfer(Classifier):
         data: ImageData = self.trainer.datamodule  # type: ignore[attr-defined]
         data.kept = {}
 
-    def report_sections(self, data: ImageData, split: str) -> list[Section]:
-        """Return what keeping the features saved, then a classifier's sections."""
+    def report_sections(self) -> list[Section]:
+        """Return what keeping the features saved."""
         from src.report.transfer import kept_section
 
-        sections = super().report_sections(data, split)
         if self._penultimate is None or not self.seconds_of_epochs:
-            return sections
-        return [kept_section(self.seconds_to_keep, self.seconds_of_epochs), *sections]
+            return []
+        return [kept_section(self.seconds_to_keep, self.seconds_of_epochs)]

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import numpy as np
 import torch
 from annotated_types import Ge
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics import MetricCollection
 
+from src.answers import Answers
 from src.data.sampler import Identities, Triplets
 from src.data.spec import DataSpec
 from src.data.view import View
@@ -25,7 +27,6 @@ from src.models.evaluated import evaluated
 
 if TYPE_CHECKING:
     from src.data.module import ImageData
-    from src.report.page import Section
 
 log = logging.getLogger(__name__)
 
@@ -140,12 +141,11 @@ class VerificationModel(ImageModule):
         real = torch.arange(int(sizes.max()), device=self.device) < sizes[:, None]
         return every[real], who[real]
 
-    def update_metrics(self, metrics: MetricCollection, outputs: Any, batch: Batch, loss: Tensor) -> None:
-        """Feed embeddings to the measures of their split; of training batches, the loss."""
+    def metric_inputs(self, outputs: Any, batch: Batch, loss: Tensor) -> dict[str, Any]:
+        """Return the embeddings for the measures of their split; of training batches, the loss."""
         if self.training:
-            metrics.update(loss=loss, size=len(batch["index"]), **outputs)
-        else:
-            metrics.update(embeddings=outputs, identities=batch["identity"], indices=batch["index"])
+            return {"loss": loss, "size": len(batch["index"]), **outputs}
+        return {"embeddings": outputs, "identities": batch["identity"], "indices": batch["index"]}
 
     def evaluation_outputs(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Return `embedding` (B, D) and `identity`; of a test also `pixels` (B, C * H * W), where not too many."""
@@ -241,6 +241,11 @@ class VerificationModel(ImageModule):
         """Return `embedding` (B, D)."""
         return {"embedding": self.embed(images)}
 
+    def evaluation_rows(self, kept: Mapping[str, NDArray[Any]]) -> list[Row]:
+        """Return `identity` and the embedding, a column for each of its numbers."""
+        rows = zip(kept["identity"].tolist(), kept["embedding"].tolist(), strict=True)
+        return [{"identity": who} | {f"e{i}": x for i, x in enumerate(embedding)} for who, embedding in rows]
+
     def prediction_rows(
         self, predicted: Mapping[str, Tensor], views: Sequence[View], reference: Reference | None
     ) -> list[Row]:
@@ -274,29 +279,29 @@ class VerificationModel(ImageModule):
         """Return the columns that say how the answer came about."""
         return {"distance": round(distance, 6), "threshold": round(threshold, 6)}
 
-    def report_sections(self, data: ImageData, split: str) -> list[Section]:
-        """Return the ROC curve, the distances, the hardest pairs and the embedding in two dimensions."""
-        from src.report.verification import Shown, verification_sections
-
+    def answers(self, data: ImageData, split: str) -> Answers | None:
+        """Return what the ROC curve, the distances, the hardest pairs and the embedding are drawn from."""
         kept, found = evaluated(self.outputs, data, split), self.pair_metric("test").found
         if found is None:
-            return []
+            return None
         embeddings, who = (torch.from_numpy(kept.values[key]) for key in ("embedding", "identity"))
-        nearest, farthest = hardest_pairs(embeddings.double(), who, self.comparer(), HARDEST)
+        hardest = hardest_pairs(embeddings.double(), who, self.comparer(), HARDEST)
+        nearest, farthest = (np.array(pairs, np.float64).reshape(-1, 3) for pairs in hardest)
         names = data.source.classes if np.array_equal(data.source.labels(), data.source.identities()) else ()
-        shown = Shown(
-            false_accepts=found.curve.vertices()[0].numpy(),
-            true_accepts=found.curve.vertices()[1].numpy(),
-            roc_auc=found.curve.roc_auc(),
-            distances=found.histogram.centres.numpy(),
-            same=found.histogram.same.numpy(),
-            different=found.histogram.different.numpy(),
-            threshold=float(self.threshold),
-            nearest_different=nearest,
-            farthest_same=farthest,
-            embeddings=kept.values["embedding"],
-            identities=[names[k] if names else f"#{k}" for k in kept.values["identity"].tolist()],
-            image=kept.image,
-            paths=kept.paths,
-        )
-        return verification_sections(shown, split)
+        false_accepts, true_accepts = found.curve.vertices()
+        values = {
+            "false_accepts": false_accepts.numpy(),
+            "true_accepts": true_accepts.numpy(),
+            "roc_auc": np.array(found.curve.roc_auc()),
+            "distances": found.histogram.centres.numpy(),
+            "same": found.histogram.same.numpy(),
+            "different": found.histogram.different.numpy(),
+            "threshold": np.array(float(self.threshold)),
+            "nearest_different": nearest,
+            "farthest_same": farthest,
+            "embeddings": kept.values["embedding"],
+            "identities": np.array([names[k] if names else f"#{k}" for k in kept.values["identity"].tolist()]),
+            "paths": np.array(kept.paths),
+        }
+        shown = np.concatenate([nearest[:, :2], farthest[:, :2]]).astype(np.int64)
+        return Answers("verification", values, kept.image, shown.ravel().tolist())

@@ -40,6 +40,10 @@ class Series:
     faint: bool = False
     figure: str | None = None
     """What the legend says of it in place of the last value."""
+    quiet: bool = False
+    """Drawn without a word in the legend and without values: one line of many."""
+    run: int | None = None
+    """The run that it belongs to, where a page has several to choose from."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +70,12 @@ def line_chart(
     log_y: bool = False,
     x_ticks: Ticks | None = None,
     x_text: Callable[[float], str] = number,
+    max_points: int = MAX_POINTS,
 ) -> Markup:
     """Draw several lines over one x axis; empty where no series has a finite value.
 
     `log_y` needs positive values: others become gaps. `x_ticks` replaces the round numbers below the x axis, and
-    `x_text` says what an x is called when the pointer is over it.
+    `x_text` says what an x is called when the pointer is over it. A line of more than `max_points` is thinned out.
     """
     series = [_drawable(one, log_y) for one in series]
     series = [one for one in series if any(map(math.isfinite, one.y))]
@@ -80,10 +85,14 @@ def line_chart(
     y_values = [y for one in series for y in one.y if math.isfinite(y)]
     y_axis = _log_axis(y_values) if log_y else _y_axis(y_values)
     lines = [
-        {"series": one, "path": _path(one, x_axis, y_axis), "last": [y for y in one.y if math.isfinite(y)][-1]}
-        for one in sorted(series, key=lambda one: not one.faint)
+        {
+            "series": one,
+            "path": _path(one, x_axis, y_axis, max_points),
+            "last": [y for y in one.y if math.isfinite(y)][-1],
+        }
+        for one in sorted(series, key=lambda one: (not one.faint, not one.quiet))
     ]
-    hovers = list(_hovers([one for one in series if not one.faint], x_axis, y_axis, x_text))
+    hovers = list(_hovers([one for one in series if not (one.faint or one.quiet)], x_axis, y_axis, x_text))
     box = {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM}
     return render("chart.html", title=title, x_label=x_label, x=x_axis, y=y_axis, lines=lines, hovers=hovers, box=box)
 
@@ -158,22 +167,22 @@ def _log_axis(values: Sequence[float]) -> Axis:
     return Axis(10.0**low, 10.0**high, BOTTOM, TOP, ticks, log=True)
 
 
-def _path(series: Series, x_axis: Axis, y_axis: Axis) -> str:
+def _path(series: Series, x_axis: Axis, y_axis: Axis, max_points: int) -> str:
     """SVG path data, a subpath for each stretch without gaps; a lone point is a line of no length, drawn as a dot."""
     x, y = np.asarray(series.x, np.float64), np.asarray(series.y, np.float64)
     pieces = []
     for stretch in np.split(np.arange(len(y)), np.flatnonzero(~np.isfinite(y))):
         kept = [i for i in stretch if math.isfinite(y[i])]
-        points = [f"{x_axis(x[i])} {y_axis(y[i])}" for i in _extremes(kept, y)]
+        points = [f"{x_axis(x[i])} {y_axis(y[i])}" for i in _extremes(kept, y, max_points)]
         if points:
             pieces.append("M" + "L".join(points if len(points) > 1 else points * 2))
     return "".join(pieces)
 
 
-def _extremes(indices: Sequence[int], y: NDArray[np.float64]) -> Iterable[int]:
-    if len(indices) <= MAX_POINTS:
+def _extremes(indices: Sequence[int], y: NDArray[np.float64], max_points: int) -> Iterable[int]:
+    if len(indices) <= max_points:
         return indices
-    chunks = np.array_split(np.asarray(indices), MAX_POINTS // 2)
+    chunks = np.array_split(np.asarray(indices), max_points // 2)
     return sorted({int(chunk[pick(y[chunk])]) for chunk in chunks for pick in (np.argmin, np.argmax)})
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from src.metrics.extremes import MAX_MISTAKES as MAX_MISTAKES
+from src.metrics.extremes import THRESHOLD, mistakes, mistakes_of_several, surest_right
 from src.report.layout import Section, render
 from src.report.numbers import percent
 from src.report.pictures import Picture, gallery
@@ -17,15 +20,17 @@ from src.report.scores import Bools, Floats, Ints, Probabilities, class_scores, 
 
 Images = Callable[[int], NDArray[np.uint8]]
 
-THRESHOLD = 0.5
-"""From this probability on a class counts as predicted where an image may have several."""
 MAX_TABLE = 25
 """Classes up to which the confusion matrix is a table of figures; beyond, it is a picture."""
 MAX_CELLS = 6000
 """Entries of that picture: of more, the largest are drawn."""
 MAX_PAIRS = 10
-MAX_MISTAKES = 24
-MAX_RIGHT = 12
+
+
+def sections_from(values: Mapping[str, NDArray[Any]], images: Images, split: str) -> list[Section]:
+    """Return the sections of answers that were kept (`src.answers`)."""
+    classes, paths = values["classes"].tolist(), values["paths"].tolist()
+    return classification_sections(classes, values["probabilities"], values["label"], images, paths, split)
 
 
 def classification_sections(
@@ -157,23 +162,17 @@ def _gallery(pictures: Sequence[Picture], legend: str) -> Markup:
 
 
 def _mistakes(answers: _Answers) -> list[Picture]:
-    """The wrong answers with the least probability on the true class: those with the largest loss."""
     labels, predicted = answers.labels, answers.predicted
-    wrong = np.flatnonzero(predicted != labels)
-    worst = wrong[np.argsort(answers.probabilities[wrong, labels[wrong]], kind="stable")][:MAX_MISTAKES]
     return [
-        answers.picture(i, answers.says(i, predicted[i]), answers.says(i, labels[i], "is ")) for i in worst.tolist()
+        answers.picture(i, answers.says(i, predicted[i]), answers.says(i, labels[i], "is "))
+        for i in mistakes(answers.probabilities, labels).tolist()
     ]
 
 
 def _several_mistakes(answers: _Answers) -> list[Picture]:
-    """The images with the worst single error: a class found where it is not, or missed where it is."""
     truth = answers.truth_NK
-    error = np.abs(np.nan_to_num(answers.probabilities) - truth) * (answers.predicted_NK != truth)
-    worst = np.argsort(-error.max(axis=1, initial=0), kind="stable")[:MAX_MISTAKES]
     pictures = []
-    for i in worst[error[worst].any(axis=1)].tolist():
-        k = int(error[i].argmax())
+    for i, k in zip(*(part.tolist() for part in mistakes_of_several(answers.probabilities, truth)), strict=True):
         present = ", ".join(name for name, there in zip(answers.classes, truth[i], strict=True) if there)
         worst_class = answers.says(i, k, "misses " if truth[i, k] else "")
         pictures.append(answers.picture(i, worst_class, (f"is {present or 'none of them'}", "")))
@@ -181,11 +180,8 @@ def _several_mistakes(answers: _Answers) -> list[Picture]:
 
 
 def _right(answers: _Answers) -> list[Picture]:
-    """A picture of each class, of the first dozen that have one: its surest right answer."""
-    pictures: list[Picture] = []
-    for k in range(len(answers.classes)):
-        right = np.flatnonzero((answers.labels == k) & (answers.predicted == k))
-        if len(right) and len(pictures) < MAX_RIGHT:
-            i = int(right[answers.probabilities[right, k].argmax()])
-            pictures.append(answers.picture(i, answers.says(i, k)))
-    return pictures
+    labels = answers.labels.tolist()
+    return [
+        answers.picture(i, answers.says(i, labels[i]))
+        for i in surest_right(answers.probabilities, answers.labels).tolist()
+    ]

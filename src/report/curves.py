@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,7 +21,8 @@ _TITLES = {
     "tar_at_far_0.01": "True accepts at 0.01 false ones",
     "tar_at_far_0.001": "True accepts at 0.001 false ones",
 }
-_STEP = "_step"
+STEP = "_step"
+"""How the columns of logged steps end."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def curves_section(metrics_csv: Path) -> Section | None:
     for column, points in sorted(history.columns.items()):
         split, _, name = column.partition("/")
         if split != "test":
-            group = name.removesuffix(_STEP) if split in _TONES else split
+            group = name.removesuffix(STEP) if split in _TONES else split
             groups[group].append(_series(column, points, tone=_TONES.get(split, len(groups[group]))))
     charts = [_chart(group, groups[group], history.epoch_at) for group in sorted(groups, key=_order)]
     if not any(charts):
@@ -67,7 +68,7 @@ def curves_section(metrics_csv: Path) -> Section | None:
 def _series(column: str, points: list[tuple[float, float]], tone: int) -> Series:
     split, _, name = column.partition("/")
     label = split if split in _TONES else name or split
-    faint = name.endswith(_STEP)
+    faint = name.endswith(STEP)
     x, y = zip(*points, strict=True)
     return Series(f"{label} per step" if faint else label, x, y, tone, faint)
 
@@ -81,7 +82,7 @@ def _chart(group: str, series: list[Series], epoch_at: dict[float, int]) -> Mark
         _TITLES.get(group, group.replace("_", " ").capitalize()),
         series,
         "epoch" if ticks else "step",
-        log_y="loss" in group and _spans_decades(series),
+        log_y="loss" in group and spans_decades(series),
         x_ticks=ticks,
         x_text=lambda step: f"epoch {epoch_at[step]}, step {step:.0f}",
     )
@@ -101,7 +102,7 @@ def _epoch_ticks(epoch_at: dict[float, int]) -> Ticks | None:
     return [(step, str(epoch)) for epoch, step in ends.items() if epoch % every == 0]
 
 
-def _spans_decades(series: list[Series]) -> bool:
-    """Whether the largest value is over a hundred times the smallest, as when a batch is learnt by heart."""
+def spans_decades(series: Sequence[Series]) -> bool:
+    """Return whether the largest value is over a hundred times the smallest, as when a batch is learnt by heart."""
     values = [y for one in series for y in one.y if y == y]
     return bool(values) and 0 < 100 * min(values) < max(values)

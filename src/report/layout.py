@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -29,10 +31,20 @@ def render(template: str, **values: object) -> Markup:
 def lay_out(title: str, headline: Markup, sections: Sequence[Section]) -> str:
     """Return a whole page: a function of its arguments alone, and always encodable as UTF-8.
 
-    File names that are not valid Unicode arrive as lone surrogates, which become `?`.
+    Only the page's own script runs, which the page names by its digest. File names that are not valid Unicode arrive
+    as lone surrogates, which become `?`.
     """
-    html = render("page.html", title=title, headline=headline, sections=sections)
-    return html.encode("utf-8", "replace").decode("utf-8")
+    script = render("script.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    html = render(
+        "page.html", title=title, headline=headline, sections=sections, script=script, script_digest=f"sha256-{digest}"
+    )
+    return encodable(html)
+
+
+def encodable(text: str) -> str:
+    """Return text that UTF-8 can hold, with `?` for each half of a pair that stands alone."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 @cache

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from src.metrics.extremes import MAX_BEST, MAX_WORST, boxes_by_fit, wrong_about_nothing
 from src.metrics.localization import FITS, is_localized, paired_iou
 from src.report.boxes import PREDICTED, TRUE, legend, outlined
 from src.report.charts import Series, line_chart
@@ -22,11 +24,25 @@ from src.report.scores import Bools, Floats, Ints, Probabilities
 
 Boxes = NDArray[np.float32]
 
-MAX_WORST = 24
-MAX_BEST = 12
-MAX_MISTAKEN = 12
 MAX_LINES = 5
 """Classes that have a line of their own in the chart."""
+
+
+def sections_from(
+    values: Mapping[str, NDArray[Any]], images: Callable[[int], NDArray[np.uint8]], split: str
+) -> list[Section]:
+    """Return the sections of answers that were kept (`src.answers`)."""
+    return localization_sections(
+        values["classes"].tolist(),
+        values["probabilities"],
+        values["label"],
+        values["box"],
+        values["true_box"],
+        values["mean_boxes"].tolist(),
+        images,
+        values["paths"].tolist(),
+        split,
+    )
 
 
 def localization_sections(
@@ -47,7 +63,7 @@ def localization_sections(
     """
     answers = _Answers(classes, probabilities, labels, boxes, true_boxes, np.array(mean_boxes, np.float32))
     show = _Pictures(answers, images, paths)
-    order = answers.objects[np.argsort(answers.iou[answers.objects], kind="stable")]
+    order = boxes_by_fit(answers.iou, labels)
     boxes_legend = legend(("predicted", PREDICTED), ("true", TRUE))
     sections = {
         "Boxes": _fit(answers) + _by_class(answers),
@@ -165,13 +181,10 @@ def _means(answers: _Answers, values: NDArray[np.generic], *, of_nothing: bool =
 
 
 def _about_nothing(answers: _Answers, show: _Pictures) -> Markup:
-    """The surest of those wrong answers in which an object is seen where there is none, or missed."""
-    predicted, labels = answers.predicted, answers.labels
-    wrong = np.flatnonzero((predicted != labels) & ((predicted == 0) | (labels == 0)))
-    if not len(wrong):
+    worst = wrong_about_nothing(answers.probabilities, answers.labels).tolist()
+    if not worst:
         return Markup("")
-    worst = wrong[np.argsort(answers.probabilities[wrong, labels[wrong]], kind="stable")][:MAX_MISTAKEN]
-    return legend(("predicted", PREDICTED), ("true", TRUE)) + gallery([show.mistaken(i) for i in worst.tolist()])
+    return legend(("predicted", PREDICTED), ("true", TRUE)) + gallery([show.mistaken(i) for i in worst])
 
 
 def _iou(boxes: Boxes, others: Boxes) -> Floats:

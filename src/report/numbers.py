@@ -22,6 +22,11 @@ def number(value: float | None) -> str:
     return f"{mantissa}e{int(exponent)}" if exponent else mantissa
 
 
+def figure(value: float) -> str:
+    """A result with four decimals, so that a column of them lines up; one far from 1 as `number` writes it."""
+    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e3 else number(value)
+
+
 def share(value: float) -> str:
     """A figure between 0 and 1 with three decimals, so that a column of them lines up."""
     return MISSING if math.isnan(value) else f"{value:.3f}"

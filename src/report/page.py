@@ -13,7 +13,9 @@ from markupsafe import Markup
 
 from src.files import write_text
 from src.report.curves import curves_section
+from src.report.headline import headline_metrics
 from src.report.layout import Section, lay_out, render
+from src.report.naming import lookup, short, title, what
 from src.report.numbers import duration, number
 
 __all__ = ["Section", "highlight_yaml", "write_run_report"]
@@ -49,7 +51,7 @@ def write_run_report(run_dir: Path, sections: Sequence[Section]) -> Path:
     if record:
         whole.append(Section("Record", render("record.html", blocks=_blocks(record))))
     path = run_dir / "report.html"
-    write_text(path, lay_out(_title(config), _headline(config, metrics, record), whole))
+    write_text(path, lay_out(title(config), _headline(config, metrics, record), whole))
     return path
 
 
@@ -71,16 +73,16 @@ def _is_literal(value: str) -> bool:
 
 
 def _headline(config: Mapping[str, Any], metrics: Mapping[str, float], record: Mapping[str, Any]) -> Markup:
-    chosen_by = str(_lookup(config, "model.monitor")).partition("/")[2]
-    facts = {name: _short(path, _lookup(config, path)) for name, path in _FACTS.items()}
+    chosen_by = str(lookup(config, "model.monitor")).partition("/")[2]
+    facts = {name: short(path, lookup(config, path)) for name, path in _FACTS.items()}
     if record.get("seconds"):
         facts["time"] = duration(sum(record["seconds"].values()))
     if record.get("images_per_second"):
         facts["images/s"] = number(record["images_per_second"])
     return render(
         "headline.html",
-        title=_title(config),
-        what=_what(config) if config.get("name") else "",
+        title=title(config),
+        what=what(config) if config.get("name") else "",
         tags=config.get("tags") or [],
         status=record.get("status"),
         reason=record.get("reason"),
@@ -90,58 +92,8 @@ def _headline(config: Mapping[str, Any], metrics: Mapping[str, float], record: M
 
 
 def _cards(metrics: Mapping[str, float], chosen_by: str) -> list[tuple[str, float]]:
-    """The figures to begin with: all but those of single classes (`mean_iou_cat` beside `mean_iou`)."""
-    names = [name for name in metrics if not any(name.startswith(f"{other}_") for other in metrics)]
-    shown = sorted(names, key=lambda name: _importance(name, chosen_by))[:_MAX_CARDS]
-    return [(name, metrics[name]) for name in shown]
-
-
-def _importance(metric: str, chosen_by: str) -> tuple[int, int, str]:
-    """Return what to sort by: test before validation before the rest.
-
-    Within each comes first what the weights were chosen by, then what is good when large, then errors and losses, and
-    at last what only describes, such as distances.
-    """
-    split, _, name = metric.partition("/")
-    if name == chosen_by:
-        rank = 0
-    elif any(word in name for word in ("accuracy", "iou", "auc", "recall")):
-        rank = 1
-    elif any(word in name for word in ("distance", "spread", "active")):
-        rank = 4
-    else:
-        rank = 3 if "loss" in name or "error" in name else 2
-    return ({"test": 0, "val": 1}.get(split, 2), rank, name)
-
-
-def _title(config: Mapping[str, Any]) -> str:
-    return str(config.get("name") or _what(config))
-
-
-def _what(config: Mapping[str, Any]) -> str:
-    """Network and data in words, `resnet 18 on imagenette`, and the learning problem where it has its own name."""
-    network = _lookup(config, "network") or {}
-    kind = _short("_target_", network.get("_target_", ""))
-    size = network.get("depth", network.get("variant", ""))
-    name = network.get("name") or f"{kind} {size}".strip()
-    problem = _lookup(config, "choices.model")
-    if problem and problem != kind and not name.startswith(str(problem)) and kind not in str(problem):
-        name = f"{problem}, {name}"
-    data = _lookup(config, "choices.data") or _short("_target_", _lookup(config, "data.source._target_"))
-    return " on ".join(filter(None, (name, data))) or "Run"
-
-
-def _lookup(config: Mapping[str, Any], path: str) -> Any:
-    """The value at a dotted path, None where a part of the way is missing."""
-    value: Any = config
-    for key in path.split("."):
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
-
-
-def _short(path: str, value: Any) -> Any:
-    """The value, or of a target its last name."""
-    return str(value or "").rpartition(".")[2] if path.endswith("_target_") else value
+    """The figures to begin with."""
+    return [(name, metrics[name]) for name in headline_metrics(metrics, chosen_by)[:_MAX_CARDS]]
 
 
 def _blocks(record: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -50,6 +51,28 @@ class Shown:
     identities: Sequence[str]
     image: Callable[[int], NDArray[np.uint8]]
     paths: Sequence[str]
+
+
+def sections_from(
+    values: Mapping[str, NDArray[Any]], images: Callable[[int], NDArray[np.uint8]], split: str
+) -> list[Section]:
+    """Return the sections of answers that were kept (`src.answers`)."""
+    arrays = ("false_accepts", "true_accepts", "distances", "same", "different", "embeddings")
+    shown = Shown(
+        **{name: values[name] for name in arrays},
+        roc_auc=float(values["roc_auc"]),
+        threshold=float(values["threshold"]),
+        nearest_different=_as_pairs(values["nearest_different"]),
+        farthest_same=_as_pairs(values["farthest_same"]),
+        identities=values["identities"].tolist(),
+        paths=values["paths"].tolist(),
+        image=images,
+    )
+    return verification_sections(shown, split)
+
+
+def _as_pairs(rows: NDArray[np.float64]) -> list[Pair]:
+    return [(int(first), int(second), distance) for first, second, distance in rows.tolist()]
 
 
 def verification_sections(shown: Shown, split: str) -> list[Section]:

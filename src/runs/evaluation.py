@@ -2,23 +2,50 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from src.callbacks.checkpoint import Interrupted
 from src.data.module import ImageData
 from src.data.spec import DataSpec
 from src.errors import UserError
-from src.files import write_json
+from src.files import write_csv, write_json
 from src.models.base import ImageModule
 from src.runs.directory import RunDirectory
 from src.runs.training import build_model, build_trainer, load_weights, measure, open_data, without_pretrained
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """The figures of a split, the file that they were written to, and what they were computed from."""
+
+    figures: dict[str, float]
+    path: Path
+    model: ImageModule
+    data: ImageData
+    split: str
+
+    def write_predictions(self, path: Path) -> None:
+        """Write a row per sample: where it came from, its truth, and what the model said of it."""
+        outputs = self.model.outputs
+        kept = {key: torch.cat([batch[key] for batch in outputs]).numpy() for key in outputs[0]}
+        names = [self.data.name_of(int(index)) for index in kept["index"]]
+        rows = [{"path": name, **row} for name, row in zip(names, self.model.evaluation_rows(kept), strict=True)]
+        write_csv(path, rows)
+
+
 def evaluate(
-    config: dict[str, Any], run: RunDirectory, *, split: str, checkpoint: str, output: str | None
-) -> tuple[dict[str, float], Path]:
-    """Measure the weights of a checkpoint on a split; returns the figures and the file that they were written to.
+    config: dict[str, Any],
+    run: RunDirectory,
+    *,
+    split: str,
+    checkpoint: str,
+    output: str | None,
+) -> Evaluation:
+    """Measure the weights of a checkpoint on a split, and write the figures.
 
     That of other data than the run's has their digest in its name, so that the run's own figures stay. Nothing else in
     the run directory is touched. Raises UserError where the data have other classes than the run.
@@ -41,13 +68,13 @@ def evaluate(
             {"split": split, "checkpoint": checkpoint, "samples": len(data.splits[split]), "data_digest": spec.digest}
             | figures,
         )
-    return figures, path
+    return Evaluation(figures, path, model, data, split)
 
 
 def restore(config: dict[str, Any], run: RunDirectory, checkpoint: str) -> tuple[ImageModule, ImageData, DataSpec]:
     """Return the trained model of a run and its opened data."""
     data = open_data(without_pretrained(config))
-    spec = data.open(DataSpec.load(run.data))
+    spec = data.open(DataSpec.load(run.data), for_training=False)
     model = restore_model(config, run, spec, checkpoint)
     data.wanted_targets = model.requires
     return model, data, spec

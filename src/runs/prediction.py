@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import glob
-import io
-import json
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,11 +20,12 @@ from src.config.signatures import class_literal
 from src.data.augmentation import Augmentation
 from src.data.crop import central_crop
 from src.data.decode import IMAGE_SUFFIXES, Unreadable, decode
+from src.data.image_size import image_size
 from src.data.normalize import normalize
 from src.data.spec import DataSpec
 from src.data.view import View
 from src.errors import UserError
-from src.files import atomic, write_text
+from src.files import atomic, write_csv, write_json
 from src.models.base import ImageModule, Reference, Row
 from src.runs.directory import RunDirectory
 from src.runs.evaluation import restore_model
@@ -74,7 +72,7 @@ def predict(
     found = seen(files, "input", source)
     columns = model.prediction_rows(found.predicted, found.views, reference)
     rows = [{"path": str(file), **row} for file, row in zip(found.files, columns, strict=True)]
-    write_text(path, _as_csv(rows) if path.suffix == ".csv" else json.dumps(rows, indent=2) + "\n")
+    (write_csv if path.suffix == ".csv" else write_json)(path, rows)
     if pictures is not None:
         folder = path.with_name(f"{path.stem}-pictures") if pictures == "auto" else Path(pictures)
         _draw(model, found.files, rows, spec.channels, folder, asked=pictures != "auto")
@@ -188,14 +186,20 @@ class _Images(Dataset[tuple[NDArray[np.uint8], View] | str]):
         return len(self.files)
 
     def __getitem__(self, position: int) -> tuple[NDArray[np.uint8], View] | str:
+        file, channels, working = self.files[position], self.spec.channels, self.spec.working
+        size, crop = self.spec.image_size, self.spec.eval_crop
         try:
-            whole = decode(self.files[position], self.spec.channels)
+            if working is None:
+                image = decode(file, channels)
+                height, width = image.shape[:2]
+            else:
+                image = working.fitted({"image": decode(file, channels, working.side)})["image"]
+                height, width = image_size(file, channels)
         except Unreadable as error:
             return error.reason
-        size, crop = self.spec.image_size, self.spec.eval_crop
-        height, width = whole.shape[:2]
-        seen = self.augment.evaluate({"image": whole}, size, crop)["image"]
-        return seen, View(height, width, central_crop(height, width, size, crop))
+        seen = self.augment.evaluate({"image": image}, size, crop)["image"]
+        rows, columns = image.shape[:2]
+        return seen, View(height, width, central_crop(rows, columns, size, crop), (rows, columns))
 
 
 @dataclass
@@ -226,11 +230,3 @@ def _batches(images: _Images, batch_size: int, num_workers: int) -> Iterator[_Ba
 
 def _as_it_is(image: Any) -> Any:
     return image
-
-
-def _as_csv(rows: Sequence[Row]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()

@@ -8,7 +8,6 @@ import importlib.metadata
 import json
 import os
 import platform
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from src.files import write_json
+from src.runs.code import code_record, commit_state
 
 PACKAGES = (
     *("torch", "torchvision", "pytorch-lightning", "hydra-core", "torchmetrics", "albumentations", "numpy", "timm"),
@@ -34,6 +34,9 @@ class Record:
         """Start the record of a run, or go on with it where it is continued, keeping when it was first started."""
         earlier = read_record(path.parent) if path is not None else {}
         record = cls(path, earlier)
+        code = code_record()
+        if path is not None:
+            write_json(path.with_name("code.json"), code)
         history = [*earlier.get("continued", []), _now()] if earlier else []
         record.update(
             status="running",
@@ -42,7 +45,7 @@ class Record:
             continued=history,
             end=None,
             command=" ".join([*sys.orig_argv]),
-            code=code_state(),
+            code=commit_state() | {"digest": code["digest"]},
             versions=versions(),
             hardware=hardware(),
             seconds=earlier.get("seconds", {}),
@@ -85,21 +88,6 @@ def status_of(run_dir: Path) -> str | None:
     return read_record(run_dir).get("status")
 
 
-def code_state() -> dict[str, Any]:
-    """Return the commit of this code and whether it was changed since; None where it is not a git checkout."""
-    root = Path(__file__).resolve().parents[2]
-
-    def git(*arguments: str) -> str | None:
-        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False)
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    try:
-        commit, changes = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no")
-    except OSError:
-        commit, changes = None, None
-    return {"commit": commit, "dirty": bool(changes) if changes is not None else None}
-
-
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that results depend on."""
     found = {"python": platform.python_version()}
@@ -110,11 +98,17 @@ def versions() -> dict[str, str]:
 
 
 def hardware() -> dict[str, Any]:
-    """Return host, processor, cores, and the GPUs that torch sees."""
+    """Return host, processor with the vector instructions that torch uses of it, cores, and the GPUs that it sees."""
     import torch
 
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    return {"host": platform.node(), "processor": _processor(), "cores": len(os.sched_getaffinity(0)), "gpus": gpus}
+    return {
+        "host": platform.node(),
+        "processor": _processor(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "cores": len(os.sched_getaffinity(0)),
+        "gpus": gpus,
+    }
 
 
 def _processor() -> str:

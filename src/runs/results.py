@@ -5,25 +5,25 @@ from __future__ import annotations
 import safetensors.torch
 from torch import Tensor
 
+from src.answers import answers_path, write_answers
 from src.data.module import ImageData
 from src.files import atomic
 from src.models.base import ImageModule
 from src.networks.weights_file import parts_beside_the_network
-from src.report.page import write_run_report
-from src.report.transfer import learning_section
 from src.runs.directory import RunDirectory
 
 
 def write_weights(run: RunDirectory, model: ImageModule) -> None:
     """Write the weights to `weights.safetensors`: the network's as the bare network names them, then the other parts.
 
-    The names of those parts, modules and buffers beside the network, are in the file's metadata under `parts`.
+    The names of those parts, modules and buffers beside the network, are in the file's metadata under `parts`: alone,
+    since the format writes several entries in any order, and equal weights would not be equal bytes.
     """
     state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     parts = sorted({key.partition(".")[0] for key in state} - {"network"})
     bare = {key.removeprefix("network."): value for key, value in state.items()}
     with atomic(run.weights) as file:
-        file.write(safetensors.torch.save(bare, metadata={"format": "pt", "parts": ",".join(parts)}))
+        file.write(safetensors.torch.save(bare, metadata={"parts": ",".join(parts)}))
 
 
 def read_weights(run: RunDirectory) -> dict[str, Tensor]:
@@ -34,8 +34,16 @@ def read_weights(run: RunDirectory) -> dict[str, Tensor]:
 
 
 def write_report(run: RunDirectory, model: ImageModule, data: ImageData, split: str | None) -> None:
-    """Write `report.html`, with the learning problem's own pictures of the split that was evaluated last."""
-    sections = model.report_sections(data, split) if split is not None and model.outputs else []
+    """Write the answers on the split that was evaluated last, and `report.html`, which shows them."""
+    from src.report.answered import answer_sections
+    from src.report.page import write_run_report
+    from src.report.transfer import learning_section
+
+    answers = model.answers(data, split) if split is not None and model.outputs else None
+    sections = model.report_sections()
+    if answers is not None and split is not None:
+        write_answers(answers_path(run.path, split), answers)
+        sections += answer_sections(answers, split)
     if not model.learns_alike:
         stages = [(stage.name, stage.parameters, stage.learns_from, share) for stage, share in model.stages()]
         sections.append(learning_section(stages))

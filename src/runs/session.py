@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import logging
 import os
@@ -26,6 +27,10 @@ MAY_CHANGE = (
     "data.num_workers",
     "data.root",
     "data.cache_dir",
+    "data.store",
+    "data.store_budget",
+    "data.stream",
+    "data.stream_cache",
     "logger",
     "allowed_packages",
     "name",
@@ -36,23 +41,24 @@ MAY_CHANGE = (
 """What `resume=` accepts: nothing that the steps already taken depended on. More epochs stretch a schedule's rest."""
 
 
-def start(composed: Composed) -> None:
-    """Train a freshly composed and checked configuration in a new run directory."""
+def start(composed: Composed) -> RunDirectory | None:
+    """Train a freshly composed and checked configuration in a new run directory, and return it; None in other ranks."""
     settle_threads(composed)
     settle_source(composed)
     config = saved.plain(composed.config)
     name = f"{composed.choices['model']}-{composed.choices['data']}"
     if config["only_batch"]:
         save_first_batch(config, name)
-        return
+        return None
     if not is_main_process():
         _train(config, open_run(config["run_dir"]), resume=False)
-        return
+        return None
     run = new_run(config["run_dir"], config["runs_dir"], name, composed.overrides)
     with lock_run(run):
         saved.save(composed, run.config, run.compose)
         hand_to_ranks(run)
         _train(config, run, resume=False)
+    return run
 
 
 def continue_run(path: str, overrides: Sequence[str]) -> None:
@@ -84,10 +90,10 @@ def reopen(path: str, overrides: Sequence[str]) -> tuple[RunDirectory, dict[str,
     return run, config
 
 
-def may_change(override: str) -> bool:
-    """Return whether an override is one that a continued run accepts."""
+def may_change(override: str, keys: Sequence[str] = MAY_CHANGE) -> bool:
+    """Return whether an override is one of those that are accepted, as of a run that is continued."""
     key = override.lstrip("+~").partition("=")[0]
-    return any(key == allowed or key.startswith(f"{allowed}.") for allowed in MAY_CHANGE)
+    return any(key == allowed or key.startswith(f"{allowed}.") for allowed in keys)
 
 
 def settle_threads(composed: Composed) -> None:
@@ -96,7 +102,12 @@ def settle_threads(composed: Composed) -> None:
         devices = composed.config.trainer.get("devices")
         on_cpu = composed.config.trainer.get("accelerator") == "cpu"
         processes = devices if on_cpu and isinstance(devices, int) and devices > 0 else 1
-        OmegaConf.update(composed.config, "threads", max(1, len(os.sched_getaffinity(0)) // processes))
+        OmegaConf.update(composed.config, "threads", max(1, cores() // processes))
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def is_main_process() -> bool:
@@ -115,7 +126,6 @@ def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
     from src.callbacks.checkpoint import Interrupted
     from src.callbacks.pruning import Pruned
     from src.runs.record import Record
-    from src.runs.results import write_report
     from src.runs.training import train
 
     record = Record.begin(
@@ -140,6 +150,8 @@ def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
         raise
     record.end("finished")
     if is_main_process():
+        from src.runs.results import write_report
+
         write_report(run, outcome.model, outcome.data, outcome.split)
         print_figures(outcome.figures)
         print(shown(run.path))
@@ -171,7 +183,7 @@ def save_first_batch(config: dict[str, Any], name: str) -> None:
 
     data = open_data(config)
     spec = data.open()
-    batch = next(iter(data.train_dataloader()))
+    batch = data.with_images(next(iter(data.train_dataloader())))
     batch = data.mixed(batch | {"image": batch["image"].float()})
     batch["image"] = batch["image"].round().byte()
     folder = Path(config["run_dir"] or config["runs_dir"])
@@ -198,9 +210,13 @@ def prepare_process(threads: int, log: Path | None = None) -> None:
     logging.captureWarnings(True)
     for message in EXPECTED_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
-    import pytorch_lightning  # noqa: F401 - sets the level of its loggers when it is imported
+    from src.runs.imports import import_lightning
+
+    gc.disable()  # importing only adds to what there is: looking through it takes a fifth of the time
+    import_lightning()  # sets the level of its loggers when it is imported
     import torch
 
+    gc.enable()
     for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("pytorch_lightning.profilers").setLevel(logging.INFO)  # debug=profile prints its table there

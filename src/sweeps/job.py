@@ -18,10 +18,11 @@ from src.sweeps import locks
 
 State = Literal["new", "running", "finished", "pruned", "failed", "interrupted", "stale"]
 
-CONTROL = ("sweep", "sweep_dir", "search", "pruner", "hydra", "runs_dir", "resume", "run_dir")
+CONTROL = ("sweep", "sweep_dir", "search", "pruner", "hydra", "runs_dir", "resume", "replay", "run_dir")
 """Sections and keys that say how a sweep is carried out, not what its jobs are."""
 INERT = (
     *("threads", "logger", "name", "tags", "allowed_packages", "data.num_workers", "data.root", "data.cache_dir"),
+    *("data.store", "data.store_budget", "data.stream", "data.stream_cache"),
     "callbacks.last.every_n_train_steps",
 )
 """Keys that may change without the result of a finished job becoming another."""

@@ -154,3 +154,13 @@ def preload(config: Mapping[str, object]) -> None:
         if key.endswith("_target_") and isinstance(target, str):
             with contextlib.suppress(Exception):  # the job that needs it says what is wrong
                 importlib.import_module(target.rpartition(".")[0])
+
+
+def run_to_end(command: Sequence[str]) -> int:
+    """Run a command to its end and return its exit code. A Ctrl-C is the command's: it saves, and is waited for."""
+    process = subprocess.Popen(command)
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return process.wait()
+    finally:
+        signal.signal(signal.SIGINT, handler)

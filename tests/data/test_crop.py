@@ -8,29 +8,51 @@ import pytest
 import torch
 from torchvision.transforms.v2 import RandomResizedCrop
 
-from src.data.crop import CropBox, Stream, central_crop, cut, cut_image, cut_mask, random_resized_crop
+from src.data.crop import CropBox, Stream, central_crop, cut, cut_image, cut_mask, random_resized_crops
 
 
 def test_the_stream_is_splitmix64():
     """Reference values of SplitMix64 seeded with 1234567, as its public test vectors give them."""
     from src.data import crop
 
-    state, found = 1234567, []
-    for _ in range(3):
-        state = (state + 0x9E3779B97F4A7C15) % 2**64
-        found.append(crop._mixed(state))
+    states = np.array([(1234567 + n * 0x9E3779B97F4A7C15) % 2**64 for n in (1, 2, 3)], np.uint64)
+    found = crop._mixed(states).tolist()
     assert found == [6457827717110365317, 3203168211198807973, 9817491932198370423]
 
 
 def test_the_stream_depends_on_seed_epoch_and_index_alone():
-    first = [Stream(1, 2, 3).uniform() for _ in range(2)]
-    assert first[0] == first[1]
-    keys = [(seed, epoch, index) for seed in range(8) for epoch in range(8) for index in range(8)]
-    assert len({Stream(*key).uniform() for key in keys}) == 512
+    rows = np.arange(8)
+    together = [Stream(seed, epoch, rows).uniform(rows) for seed in range(8) for epoch in range(8)]
+    assert len(np.unique(together)) == 512
+    alone = [Stream(1, 2, [index]).uniform(np.array([0]))[0] for index in rows]
+    assert alone == together[8 + 2].tolist()
+
+
+def test_a_row_that_draws_does_not_move_the_others():
+    stream, other = Stream(5, 0, np.arange(4)), Stream(5, 0, np.arange(4))
+    stream.uniform(np.array([1, 3]))
+    assert stream.uniform(np.array([0, 2])).tolist() == other.uniform(np.arange(4))[[0, 2]].tolist()
+    assert stream.uniform(np.array([1, 3])).tolist() == other.uniform(np.array([1, 3])).tolist()
+
+
+def test_a_seed_keeps_its_meaning():
+    """SplitMix64 by Python's own integers, for a key of (3, 1, 7) mixed in one after the other."""
+    mask = 2**64 - 1
+
+    def mixed(z):
+        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
+        return z ^ (z >> 31)
+
+    state = mixed(mixed(mixed(3) ^ 1) ^ 7)
+    expected = [(mixed((state + n * 0x9E3779B97F4A7C15) & mask) >> 11) * 2.0**-53 for n in (1, 2)]
+    stream, row = Stream(3, 1, [7]), np.array([0])
+    assert [stream.uniform(row)[0] for _ in range(2)] == expected
 
 
 def test_uniform_numbers_are_uniform():
-    numbers = np.array([Stream(0, epoch, index).uniform() for epoch in range(100) for index in range(100)])
+    rows = np.arange(100)
+    numbers = np.array([Stream(0, epoch, rows).uniform(rows) for epoch in range(100)])
     counts = np.histogram(numbers, 20, (0, 1))[0]
     assert ((counts - 500) ** 2 / 500).sum() < 43.8  # chi-squared with 19 degrees of freedom, p = 0.001
 
@@ -44,16 +66,20 @@ def test_random_resized_crop_has_torchvisions_distribution(height, width):
     reference = np.array(
         [[p[k] for k in ("height", "width", "top", "left")] for p in (theirs.make_params([image]) for _ in range(3000))]
     )
-    boxes = [random_resized_crop(height, width, scale, ratio, Stream(0, 0, index)) for index in range(3000)]
-    ours = np.array([[box.height, box.width, box.top, box.left] for box in boxes])
+    rows = np.arange(3000)
+    places = random_resized_crops(
+        np.tile([height, width], (3000, 1)), scale, np.tile(ratio, (3000, 1)), Stream(0, 0, rows), rows
+    )
+    ours = places[:, [2, 3, 0, 1]]
     error = np.sqrt(reference.var(0) / 3000 + ours.var(0) / 3000) + 1e-9
     assert (np.abs(reference.mean(0) - ours.mean(0)) / error < 4).all()
-    assert all(box.top + box.height <= height and box.left + box.width <= width for box in boxes)
+    assert (places[:, :2] + places[:, 2:] <= [height, width]).all()
 
 
 def test_a_crop_that_cannot_have_its_ratio_is_the_largest_central_one():
-    box = random_resized_crop(10, 1000, (1.0, 1.0), (1.0, 1.0), Stream(0, 0, 0))
-    assert box == CropBox(0, 495, 10, 10)
+    row = np.array([0])
+    places = random_resized_crops(np.array([[10, 1000]]), (1.0, 1.0), np.ones((1, 2)), Stream(0, 0, [0]), row)
+    assert places.tolist() == [[0, 495, 10, 10]]
 
 
 def test_the_central_crop_of_256_and_224():
@@ -96,7 +122,7 @@ def test_what_a_crop_leaves_out_is_never_read():
 @pytest.mark.parametrize(("side", "size"), [(12, 4), (12, 8), (12, 24), (10, 7)])
 def test_masks_take_the_value_at_each_pixels_centre(side, size):
     mask = np.random.default_rng(0).integers(0, 300, (side, side))
-    found = cut_mask(mask, CropBox(0, 0, side, side, upside_down=True), size)
+    found = cut_mask(mask, CropBox(0, 0, side, side, upside_down=True), (size, size))
     expected = torch.nn.functional.interpolate(torch.tensor(mask)[None, None].double(), size=size, mode="nearest-exact")
     assert found.dtype == mask.dtype
     assert (found == expected[0, 0].numpy()[::-1]).all()

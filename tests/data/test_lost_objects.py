@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from src.data.augmentation import Augmentation
-from src.data.crop import CropBox, Stream, random_resized_crop, visible_share
+from src.data.crop import CropBox, Stream, random_resized_crops, visible_share
 from src.data.mean_boxes import mean_boxes
 from src.data.module import ImageData
 from src.data.sources.base import Source
@@ -41,21 +41,31 @@ def share_in_view(seen) -> float:
 
 def test_the_visible_share_by_hand():
     """The box is 20 x 10 pixels at (10, 10); a part from (20, 0) shows half of its width, from (20, 15) a quarter."""
-    box = np.array([0.1, 0.1, 0.3, 0.2], np.float32)
-    assert visible_share(box, CropBox(0, 0, 100, 100), 100, 100) == pytest.approx(1)
-    assert visible_share(box, CropBox(0, 20, 50, 50), 100, 100) == pytest.approx(1 / 2)
-    assert visible_share(box, CropBox(15, 20, 50, 50), 100, 100) == pytest.approx(1 / 4)
-    assert visible_share(box, CropBox(50, 50, 50, 50), 100, 100) == 0
-    assert visible_share(np.zeros(4, np.float32), CropBox(0, 0, 100, 100), 100, 100) == 0
+    boxes = np.tile(np.array([0.1, 0.1, 0.3, 0.2], np.float32), (5, 1))
+    boxes[4] = 0
+    places = np.array([[0, 0, 100, 100], [0, 20, 50, 50], [15, 20, 50, 50], [50, 50, 50, 50], [0, 0, 100, 100]])
+    shares = visible_share(boxes, places, np.full((5, 2), 100))
+    assert shares.tolist() == pytest.approx([1, 1 / 2, 1 / 4, 0, 0])
+
+
+def drawn(index: int, epoch: int, count: int) -> list[CropBox]:
+    """Return the first crops of a sample's stream, as `SMALL_CROPS` draws them."""
+    stream, row = Stream(0, epoch, [index]), np.array([0])
+    size, ratios = np.array([[80, 120]]), np.array([[0.75, 4 / 3]])
+    return [CropBox(*random_resized_crops(size, (0.1, 0.3), ratios, stream, row)[0].tolist()) for _ in range(count)]
+
+
+def shown_by(crop: CropBox) -> float:
+    place = np.array([[crop.top, crop.left, crop.height, crop.width]])
+    return visible_share(np.array([BOX], np.float32), place, np.array([[80, 120]]))[0]
 
 
 def test_refuse_draws_the_same_stream_on_until_the_object_is_in_view():
     augment = augmentation(**SMALL_CROPS)
     redrawn = 0
     for index in range(100):
-        stream = Stream(0, 3, index)
-        crops = [random_resized_crop(80, 120, (0.1, 0.3), (0.75, 4 / 3), stream) for _ in range(10)]
-        good = [crop for crop in crops if visible_share(np.array(BOX, np.float32), crop, 80, 120) >= 0.5]
+        crops = drawn(index, 3, 10)
+        good = [crop for crop in crops if shown_by(crop) >= 0.5]
         seen = augment.train(sample(index), 40, 1.0, seed=0, epoch=3)
         if good:
             redrawn += good[0] is not crops[0]
@@ -108,9 +118,8 @@ def test_a_picture_of_nothing_and_one_without_a_label_are_not_concerned():
     augment = augmentation(**SMALL_CROPS)
     nothing, unlabelled = sample(label=0, box=[0.0] * 4), sample()
     del unlabelled["label"]
-    first = random_resized_crop(80, 120, (0.1, 0.3), (0.75, 4 / 3), Stream(0, 0, 0))
     plain = augment.train({"image": sample()["image"], "index": 0}, 40, 1.0, seed=0, epoch=0)
-    assert visible_share(np.array(BOX, np.float32), first, 80, 120) < 0.5  # it would have been drawn again
+    assert shown_by(drawn(0, 0, 1)[0]) < 0.5  # it would have been drawn again
     assert (augment.train(unlabelled, 40, 1.0, seed=0, epoch=0)["image"] == plain["image"]).all()
     assert augment.train(nothing, 40, 1.0, seed=0, epoch=0)["label"] == 0
 
@@ -205,6 +214,7 @@ def test_a_source_of_boxes_without_nothing_is_refused(tmp_path):
     source.classes = ("thing", "other")
     data = ImageData(
         source=source, root=".", image_size=50, batch_size=1, num_workers=0, val_fraction=0.0, test_fraction=0.2,
+        working_size=None, working_shape="keep", store="files", store_budget=0.0,
         folds=5, fold=None, normalize="none", eval_crop=1.0, on_bad_sample="stop", limit=None, train_per_class=None,
         cache_dir=str(tmp_path), augment=augmentation(), seed=0,
     )  # fmt: skip

@@ -19,6 +19,12 @@ def test_a_box_beyond_the_image_is_clipped_to_it():
     assert view.boxes_in_image(np.array([[-0.5, 0.1, 1.5, 0.9]])).tolist() == [[0, 1, 20, 9]]
 
 
+def test_a_box_in_an_image_that_was_made_smaller_first():
+    """400 x 600, brought to 40 x 60 and seen through its central square of 40."""
+    view = View(400, 600, CropBox(0, 10, 40, 40), working=(40, 60))
+    assert view.boxes_in_image(np.array([[0.25, 0.5, 0.75, 1.0]])).tolist() == [[200, 200, 400, 400]]
+
+
 @pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("upside_down", [False, True])
 def test_it_undoes_the_cut(mirrored, upside_down):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from src.answers import SIDE
 from src.report.classification import MAX_CELLS, MAX_MISTAKES, classification_sections
-from src.report.pictures import MAX_SIDE, data_url
+from src.report.pictures import data_url
 from tests.report.reading import Page, words
 
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -125,7 +126,7 @@ def test_names_and_paths_cannot_break_the_page():
     [
         ((28, 28, 1), "png", "L", (28, 28)),
         ((64, 48, 3), "png", "RGB", (48, 64)),
-        ((300, 600, 3), "jpeg", "RGB", (MAX_SIDE, MAX_SIDE // 2)),
+        ((300, 600, 3), "jpeg", "RGB", (SIDE, SIDE // 2)),
         ((50, 200, 2), "jpeg", "L", (200, 50)),
         ((100, 100, 12), "jpeg", "RGB", (100, 100)),
     ],

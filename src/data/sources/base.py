@@ -58,6 +58,9 @@ class Source(ABC):
     multilabel: bool = False
     image_size: int = 224
     """The input size that suits this source, used where `data.image_size` and the weights say nothing."""
+    at_least: int | None = None
+    """Pixels of the shorter side down to which `read` may reduce an image where decoding that is cheaper; None: never.
+    Whoever reads brings it to `data.working_size` afterwards, so that a source may ignore this."""
     bad_rows: tuple[BadRow, ...] = ()
     """Annotations that `setup` left out because they are wrong; whether that stops the run is `data.on_bad_sample`."""
     square: bool = False

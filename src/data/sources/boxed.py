@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from src.data.decode import Unreadable, decode
+from src.data.decode import Unreadable, decode, reduced_sizes
 from src.data.sources.base import BadRow, Indices, Sample, Source
 from src.data.sources.table_rows import in_order
 from src.errors import UserError
@@ -145,17 +145,18 @@ class BoxedImages(Source):
     def read(self, index: int) -> Sample:
         """Decode one image. Raises Unreadable where its size is not that of its annotation."""
         path = self.path(index)
-        image = decode(path, self.channels)
+        image = decode(path, self.channels, self.at_least)
         height, width = self._sizes[index].tolist()
-        if image.shape[:2] != (height, width):
+        if image.shape[:2] not in reduced_sizes(height, width, self.at_least):
             found = f"{image.shape[1]} x {image.shape[0]}"
             raise Unreadable(f"is {found} pixels large, but annotated as {width} x {height}", path)
         labels = self._all_labels[index]
+        scale = np.tile([image.shape[1] / width, image.shape[0] / height], 2)  # 1, but for a reduced image
         return {
             "image": image,
             "label": int(labels[0]) if len(labels) else 0,
             "box": self.boxes(np.array([index]))[0],
-            "boxes": self._all_boxes[index].copy(),
+            "boxes": (self._all_boxes[index] * scale).astype(np.float32),
             "labels": labels.copy(),
             "index": index,
             "path": str(path),

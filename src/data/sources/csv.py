@@ -75,7 +75,7 @@ class Csv(Source):
         """Decode one image."""
         path, row = self.path(index), self._labels[index]
         label = row.astype(np.float32) if self.multilabel else int(row.argmax())
-        return {"image": decode(path, self.channels), "label": label, "index": index, "path": str(path)}
+        return {"image": decode(path, self.channels, self.at_least), "label": label, "index": index, "path": str(path)}
 
     def labels(self) -> NDArray[np.int64]:
         """Return the label of each image; of several the rarest, so that every split gets some of it; -1 for none."""

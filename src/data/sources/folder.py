@@ -95,7 +95,7 @@ class Folder(Source):
         """Decode one image."""
         path = self.path(index)
         label = int(self._labels[index])
-        image = decode(path, self.channels)
+        image = decode(path, self.channels, self.at_least)
         return {"image": image, "label": label, "identity": label, "index": index, "path": str(path)}
 
     def labels(self) -> NDArray[np.int64]:

@@ -19,3 +19,32 @@ for (const table of document.querySelectorAll("table.sortable")) {
     body.append(...[...body.rows].sort((a, b) => compare(key(a), key(b))));
   });
 }
+for (const overlay of document.querySelectorAll(".overlay")) {
+  const [metric, run] = overlay.querySelectorAll("select");
+  const show = () => {
+    const all = metric.value === "all";
+    overlay.classList.toggle("single", !all);
+    for (const chart of overlay.querySelectorAll("[data-chart]")) chart.hidden = !all && chart.dataset.chart !== metric.value;
+  };
+  const pick = () => {
+    for (const line of overlay.querySelectorAll(".picked")) line.classList.remove("picked");
+    if (run.value) for (const line of overlay.querySelectorAll(`[data-run="${run.value}"]`)) line.classList.add("picked");
+    overlay.classList.toggle("picking", run.value !== "");
+  };
+  metric.addEventListener("change", show);
+  run.addEventListener("change", pick);
+  show();
+  pick();
+}
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("button.copy");
+  if (!button) return;
+  const code = button.parentNode.querySelector("code");
+  getSelection().selectAllChildren(code);
+  try {
+    await navigator.clipboard.writeText(code.textContent);
+    button.textContent = "Copied";
+  } catch {
+    button.textContent = "Selected";
+  }
+});

@@ -1,0 +1,119 @@
+"""Runs that are equal but for their seed, and what tells the others apart."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from src.report.numbers import MISSING
+from src.report.runs import Run
+
+SEED = "seed"
+_WORDS = 4
+"""Settings that a name of a group is made of; of more, the first."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The figures of a group: how many, their mean, and their sample standard deviation, which takes two."""
+
+    n: int
+    mean: float
+    deviation: float | None
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread | None:
+        """Summarise figures; those that are not finite make the mean what they are. None where there are none."""
+        if not values:
+            return None
+        finite = all(map(math.isfinite, values))
+        mean = statistics.fmean(values) if finite else sum(values)
+        return cls(len(values), mean, statistics.stdev(values) if finite and len(values) > 1 else None)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of the same settings and data, the seed aside."""
+
+    runs: Sequence[Run]
+
+    @cached_property
+    def counted(self) -> list[Run]:
+        """The runs with figures, one of each seed: a repetition of the same seed is no further sample."""
+        with_figures = [run for run in self.runs if run.metrics]
+        return list({json.dumps(run.seed, default=str): run for run in reversed(with_figures)}.values())[::-1]
+
+    def spread(self, metric: str) -> Spread | None:
+        """Summarise a figure over the seeds."""
+        return Spread.of([run.metrics[metric] for run in self.counted if metric in run.metrics])
+
+    def rank(self) -> tuple[bool, float]:
+        """Return what to sort by: the best mean of the figure that the weights were chosen by comes first."""
+        first = self.runs[0]
+        spread = self.spread(first.monitor)
+        if spread is None or math.isnan(spread.mean):
+            return True, 0.0
+        return False, -spread.mean if first.mode == "max" else spread.mean
+
+
+def grouped(runs: Sequence[Run]) -> list[Group]:
+    """Return the groups of runs, the best first; those without figures last, in the order of the runs."""
+    found: dict[str, list[Run]] = {}
+    for run in runs:
+        asked = {key: value for key, value in run.settings.items() if key != SEED}
+        found.setdefault(json.dumps([asked, run.digests["data"]], sort_keys=True, default=str), []).append(run)
+    return sorted(map(Group, found.values()), key=Group.rank)
+
+
+def by_problem(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Return the runs of each learning problem, in order of appearance."""
+    found: dict[str, list[Run]] = {}
+    for run in runs:
+        found.setdefault(run.problem, []).append(run)
+    return found
+
+
+def varied_settings(runs: Sequence[Run]) -> dict[str, list[Any]]:
+    """Return the settings that are not the same in all runs: by dotted key, the value in each, `ABSENT` where none."""
+    keys = list(dict.fromkeys(key for run in runs for key in run.settings))
+    every = {key: [run.settings.get(key, ABSENT) for run in runs] for key in keys}
+    return {key: values for key, values in every.items() if any(value != values[0] for value in values[1:])}
+
+
+class _Absent:
+    def __repr__(self) -> str:
+        return MISSING
+
+
+ABSENT = _Absent()
+"""Stands for the value of a key that a configuration does not have."""
+
+
+def shown_value(value: Any) -> str:
+    """Return a value as a configuration spells it."""
+    if value is ABSENT:
+        return repr(value)
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, default=str, ensure_ascii=False)
+
+
+def group_name(group: Group, varied: Mapping[str, Sequence[Any]]) -> str:
+    """Return what tells a group from the others: the settings that vary, or what it is where none does."""
+    first = group.runs[0]
+    keys = [key for key in varied if key != SEED]
+    words = [f"{_last(key, keys)}={shown_value(first.settings.get(key, ABSENT))}" for key in keys]
+    if not words:
+        return first.what if len(group.runs) > 1 else first.label
+    return " ".join(words[:_WORDS]) + (" …" if len(words) > _WORDS else "")
+
+
+def _last(key: str, keys: Sequence[str]) -> str:
+    """Return the last part of a dotted key where no other has the same."""
+    last = key.rpartition(".")[2]
+    return last if sum(other.rpartition(".")[2] == last for other in keys) == 1 else key

@@ -1,0 +1,33 @@
+"""Which of a run's figures come first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def headline_metrics(names: Iterable[str], chosen_by: str) -> list[str]:
+    """Return metrics, the most telling first, without those of single classes (`mean_iou_cat` beside `mean_iou`).
+
+    `chosen_by` is the metric that the weights were chosen by, without its split.
+    """
+    every = list(names)
+    whole = [name for name in every if not any(name.startswith(f"{other}_") for other in every)]
+    return sorted(whole, key=lambda name: importance(name, chosen_by))
+
+
+def importance(metric: str, chosen_by: str) -> tuple[int, int, str]:
+    """Return what to sort by: test before validation before the rest.
+
+    Within each comes first what the weights were chosen by, then what is good when large, then errors and losses, and
+    at last what only describes, such as distances.
+    """
+    split, _, name = metric.partition("/")
+    if name == chosen_by:
+        rank = 0
+    elif any(word in name for word in ("accuracy", "iou", "auc", "recall")):
+        rank = 1
+    elif any(word in name for word in ("distance", "spread", "active")):
+        rank = 4
+    else:
+        rank = 3 if "loss" in name or "error" in name else 2
+    return ({"test": 0, "val": 1}.get(split, 2), rank, name)

@@ -1,0 +1,163 @@
+"""A run as its directory tells it, whole or in part: what a report over several runs is made from."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+from zipfile import BadZipFile
+
+import yaml
+
+from src.config.groups import Loader
+from src.config.settings import settings, settings_digest
+from src.errors import UserError
+from src.report.answered import kept_sections
+from src.report.curves import History, read_history
+from src.report.find import MARK
+from src.report.layout import Section
+from src.report.naming import lookup, short, what
+
+Value = TypeVar("Value")
+
+_NOT_TO_REPEAT = ("run_dir", "sweep_dir", "resume")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What there is of a run. `label` tells it from the others on the page; `missing` says which files are not used."""
+
+    path: Path
+    label: str
+    config: Mapping[str, Any]
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    history: History = field(default_factory=History)
+    record: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+    code: Mapping[str, Any] = field(default_factory=dict)
+    composed: Mapping[str, Any] = field(default_factory=dict)
+    sections: Sequence[Section] = ()
+    own_report: str | None = None
+    """Where its own report.html lies, seen from the page, as an address."""
+    missing: Sequence[str] = ()
+
+    @property
+    def status(self) -> str:
+        """How it ended, by its record; of an exported run, whether there are final figures."""
+        return str(self.record.get("status") or ("finished" if self.metrics else "unfinished"))
+
+    @property
+    def what(self) -> str:
+        """Network and data in words."""
+        choices = self.composed.get("choices") or {}
+        return what({**self.config, "choices": {group: choices.get(group) for group in ("model", "data")}})
+
+    @property
+    def problem(self) -> str:
+        """The learning problem: the class that learns."""
+        return str(short("_target_", lookup(self.config, "model._target_")))
+
+    @property
+    def monitor(self) -> str:
+        """The metric by which the weights were chosen; `mode` says whether it should be large."""
+        return str(lookup(self.config, "model.monitor"))
+
+    @property
+    def mode(self) -> str:
+        """`max` or `min`."""
+        return str(lookup(self.config, "model.monitor_mode"))
+
+    @property
+    def seed(self) -> Any:
+        """The seed of all its random numbers."""
+        return self.config.get("seed")
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The values by dotted key that a result depends on."""
+        return settings(self.config)
+
+    @property
+    def digests(self) -> dict[str, str | None]:
+        """Digests of the configuration, the code and the data; None where the directory does not say."""
+        code = lookup(self.record, "code.digest") or self.code.get("digest")
+        data = self.data.get("digest") or self.record.get("data_digest")
+        return {"configuration": settings_digest(self.config), "code": code, "data": data}
+
+    @property
+    def command(self) -> str | None:
+        """What to type to run the same configuration again, None where the directory does not say."""
+        typed = self.composed.get("overrides")
+        if typed is None:
+            return None
+        folders = [word for folder in self.composed.get("folders") or () for word in ("--config-dir", str(folder))]
+        kept = [str(text) for text in typed if str(text).partition("=")[0] not in _NOT_TO_REPEAT]
+        return shlex.join(["python", "-m", "src.train", *folders, *kept])
+
+
+def read_runs(paths: Sequence[Path], page: Path, *, pictures: bool) -> list[Run]:
+    """Read run directories for a `page`, their pictures too where they are to be shown.
+
+    Raises UserError with all that are no run directories.
+    """
+    folders = [path.resolve() for path in paths]
+    base = os.path.commonpath([folder.parent for folder in folders]) if folders else ""
+    runs = [_read(folder, os.path.relpath(folder, base), page, pictures=pictures) for folder in folders]
+    wrong = [f"  {path}" for path, run in zip(paths, runs, strict=True) if "model" not in run.config]
+    if wrong:
+        raise UserError("\n".join([f"not a run directory, its {MARK} is none of a run, or it has none:", *wrong]))
+    return runs
+
+
+def _read(path: Path, label: str, page: Path, *, pictures: bool) -> Run:
+    missing: list[str] = []
+
+    def part(name: str, read: Callable[[], Value], empty: Value) -> Value:
+        try:
+            return read()
+        except FileNotFoundError:
+            missing.append(name)
+        except (OSError, ValueError, LookupError, TypeError, csv.Error, yaml.YAMLError, BadZipFile) as error:
+            missing.append(f"{name} (cannot be read: {str(error)[:120]})")
+        return empty
+
+    def yaml_of(name: str) -> dict[str, Any]:
+        return _mapping(yaml.load((path / name).read_bytes(), Loader))  # a safe one, written in C
+
+    def json_of(name: str) -> dict[str, Any]:
+        return _mapping(json.loads((path / name).read_bytes()))
+
+    nothing: dict[str, Any] = {}
+    figures = part("metrics.json", lambda: json_of("metrics.json"), nothing)
+    report = path / "report.html"
+    code: dict[str, Any] = {}
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        code = json_of("code.json")
+    return Run(
+        path=path,
+        label=label,
+        config=part("config.yaml", lambda: yaml_of("config.yaml"), {}),
+        metrics={key: float(value) for key, value in figures.items() if isinstance(value, int | float)},
+        history=part("metrics.csv", lambda: read_history(path / "metrics.csv"), History()),
+        record=part("record.json", lambda: json_of("record.json"), {}),
+        data=part("data.json", lambda: json_of("data.json"), {}),
+        code=code,
+        composed=part("compose.yaml", lambda: yaml_of("compose.yaml"), {}),
+        sections=part("answers-test.npz", lambda: kept_sections(path), []) if pictures else (),
+        own_report=quote(os.path.relpath(report, page.resolve().parent)) if report.is_file() else None,
+        missing=missing,
+    )
+
+
+def _mapping(found: Any) -> dict[str, Any]:
+    if not isinstance(found, dict):
+        raise TypeError("it does not hold a table of keys and values")
+    return found

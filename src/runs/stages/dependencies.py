@@ -1,0 +1,139 @@
+"""What each stage of the pipeline depends on, written by the first one, and held against the present before it is used.
+
+A stage has one file of JSON: the composed configuration as far as the stage sees it, and a digest of every module of
+ours that it runs. DVC compares these files, so a stage runs when what it uses has changed, and only then.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from src.config import saved
+from src.config.code import code_digests, module_of
+from src.config.experiments import NOT_HERE, Experiment, read_experiments
+from src.errors import UserError
+from src.files import write_json
+from src.runs.stages.places import CONTINUED, EVALUATED, LEARNED, PARAMS, STAGES
+
+BESIDE = ("src.config", "src.errors", "src.report", "src.runs.record", "src.runs.wandb", "src.callbacks.progress")
+"""Code that no output depends on: the check of a configuration, whose result is compared itself; what is said to
+people; the report, which has a stage of its own."""
+
+TRAINING = ("src.runs.training", "src.runs.stages.publish", "src.config.build")
+EVALUATION = ("src.runs.evaluation", "src.config.build")
+PREPARATION = ("src.runs.stages.prepare", "src.config.build")
+REPORT = ("src.report.overview",)
+
+LOADING = ("cache_dir", "batch_size", "num_workers")
+"""Keys of `data` that do not say which samples there are."""
+
+Content = dict[str, Any]
+
+
+def write_dependencies() -> list[Experiment]:
+    """Write the files of all stages, for the experiments of params.yaml; returns these.
+
+    What experiments left that are no longer there is removed from `build`: folders of it are dependencies. Raises
+    ConfigurationError with the mistakes of all experiments.
+    """
+    experiments = read_experiments(PARAMS)
+    for path, content in _files(experiments):
+        write_json(STAGES / path, content)
+    for folder in (LEARNED, CONTINUED, EVALUATED):
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in folder.glob("*.json"):
+            if file.stem not in experiments:
+                file.unlink()
+    return list(experiments.values())
+
+
+def current(stage: str) -> dict[str, Experiment]:
+    """Return the experiments, where they and the code are still what the first stage found.
+
+    `stage` is the file of a stage below `STAGES`. Raises UserError where something was changed since: the outputs would
+    not be what DVC takes them for.
+    """
+    experiments = read_experiments(PARAMS)
+    path = STAGES / stage
+    try:
+        known = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read: it is written by `dvc repro configs`") from error
+    now = next((content for name, content in _files(experiments) if name == stage), None)
+    if json.loads(json.dumps(now)) != known:
+        what = ", ".join(_differences(known, now or {}))
+        raise UserError(f"{path} is out of date ({what}): files were changed since; type dvc repro again")
+    return experiments
+
+
+def _files(experiments: Mapping[str, Experiment]) -> Iterator[tuple[str, Content]]:
+    """Yield the file and content of each stage's dependencies."""
+    for experiment in experiments.values():
+        targets = targets_of(experiment)
+        yield f"{experiment.name}/train.json", training(experiment, targets)
+        yield f"{experiment.name}/evaluate.json", {"code": _code(EVALUATION, targets, experiment)}
+    yield "prepare.json", preparation(list(experiments.values()))
+    yield "sources.json", {name: experiment.source for name, experiment in experiments.items() if experiment.source}
+    yield "report.json", {"experiments": list(experiments), "code": code_digests(REPORT, beside=("src.config",))}
+
+
+def training(experiment: Experiment, targets: Sequence[str]) -> Content:
+    """Return what the training of an experiment depends on beside its data and its source."""
+    return {
+        "overrides": list(experiment.overrides),
+        "choices": dict(experiment.composed.choices),
+        "config": portable(saved.plain(experiment.composed.config)),
+        "code": _code(TRAINING, targets, experiment),
+    }
+
+
+def preparation(experiments: Sequence[Experiment]) -> Content:
+    """Return what the data of all experiments depend on."""
+    data: Content = {}
+    code: dict[str, str] = {}
+    for experiment in experiments:
+        config = saved.plain(experiment.composed.config)
+        section = {key: value for key, value in config["data"].items() if key not in LOADING}
+        data[experiment.name] = section | {"model": config["model"]["_target_"]}
+        sources = list(_targets(config["data"]))
+        code |= _code(PREPARATION, sources, experiment)
+    return {"data": data, "code": dict(sorted(code.items()))}
+
+
+def portable(config: Mapping[str, Any]) -> Content:
+    """Return a configuration without what says where on this machine something lies."""
+    data = {key: value for key, value in config["data"].items() if key != "cache_dir"}
+    return {key: value for key, value in config.items() if key not in NOT_HERE} | {"data": data}
+
+
+def targets_of(experiment: Experiment) -> list[str]:
+    """Return every `_target_` of an experiment's configuration."""
+    return list(_targets(saved.plain(experiment.composed.config)))
+
+
+def _targets(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        if isinstance(value.get("_target_"), str):
+            yield value["_target_"]
+        for item in value.values():
+            yield from _targets(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _targets(item)
+
+
+def _code(entries: Iterable[str], targets: Iterable[str], experiment: Experiment) -> dict[str, str]:
+    modules = [*entries, *map(module_of, targets)]
+    return code_digests(modules, beside=BESIDE, packages=experiment.composed.config.allowed_packages)
+
+
+def _differences(known: Any, now: Any, key: str = "") -> Iterator[str]:
+    """Yield the dotted keys at which two nests of dictionaries differ."""
+    if not (isinstance(known, Mapping) and isinstance(now, Mapping)):
+        if known != now:
+            yield key or "all of it"
+        return
+    for name in dict.fromkeys([*known, *now]):
+        yield from _differences(known.get(name), now.get(name), f"{key}.{name}".lstrip("."))

@@ -1,0 +1,15 @@
+"""The stage between experiments and those that start from them: each of these waits for its own source alone."""
+
+from __future__ import annotations
+
+from src.files import write_text
+from src.runs.stages.dependencies import current
+from src.runs.stages.places import LEARNED, SOURCES
+
+
+def write_sources() -> None:
+    """Write, for each experiment that starts from another, the digests of what that one has learned."""
+    SOURCES.mkdir(parents=True, exist_ok=True)
+    for name, experiment in current("sources.json").items():
+        if experiment.source:
+            write_text(SOURCES / f"{name}.json", (LEARNED / f"{experiment.source}.json").read_text())
