@@ -78,7 +78,7 @@ class Job:
     @property
     def name(self) -> str:
         """A directory name that a person can read: the swept values, and the hash."""
-        shown = word("-".join(f"{key.rpartition('.')[2]}-{_rounded(value)}" for key, value in self.swept.items()))
+        shown = word("-".join(f"{key.rpartition('.')[2]}-{rounded(value)}" for key, value in self.swept.items()))
         return f"{shown[:80]}-{short_digest(sorted(self.overrides))}".lstrip("-")
 
     @property
@@ -179,7 +179,7 @@ def read_job(run_dir: Path) -> dict[str, Any]:
     return known if isinstance(known, dict) else {}
 
 
-def _rounded(value: str) -> str:
+def rounded(value: str) -> str:
     """Return a long number short enough for a name; the hash keeps names apart."""
     try:
         return value if len(value) < 8 else f"{float(value):.4g}"

@@ -7,23 +7,26 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from src.config import saved
 from src.config.assess import Assessment, assess
 from src.config.composed import Composed
-from src.config.groups import Groups
+from src.config.groups import Groups, Loader
 from src.config.overrides import Typed
 from src.config.problems import ConfigurationError, Problem
 from src.errors import UserError
 from src.files import write_json
+from src.runs.record import read_record
 from src.sweeps import locks
 from src.sweeps.devices import Gpus, visible_gpus
 from src.sweeps.engine import Engine, Jobs, require_enough
 from src.sweeps.grid import Grid, combinations
-from src.sweeps.job import Job, is_control, short_digest, word
+from src.sweeps.job import Job, is_control, read_job, short_digest, word
 from src.sweeps.local import ThisMachine
 from src.sweeps.space import Dimension, dimensions
 from src.sweeps.table import Table
-from src.sweeps.trials import Trials
+from src.sweeps.trials import Trials, objectives
 
 
 class Plan:
@@ -53,7 +56,7 @@ class Plan:
         ordered = tuple(texts[key] for key in dict.fromkeys((*self.order, *texts)) if key in texts)
         found = assess("train", ordered, self.groups, config_name=self.file)
         config = saved.plain(found.composed.config) if found.composed is not None and not found.problems else {}
-        return Job(self.folder, ordered, dict(values), config, self._flags()), found.problems
+        return Job(self.folder, ordered, dict(values), config, self.flags), found.problems
 
     def checked(self, values: Mapping[str, str]) -> Job:
         """Return the job at a point. Raises ConfigurationError where there cannot be one."""
@@ -62,7 +65,9 @@ class Plan:
             raise ConfigurationError(problems)
         return job
 
-    def _flags(self) -> tuple[str, ...]:
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Hydra's own options, which go to every job."""
         folders = (word for folder in self.composed.config_folders for word in ("--config-dir", str(folder)))
         return (*folders, *(("--config-name", self.file) if self.file else ()))
 
@@ -90,6 +95,7 @@ def sweep(assessment: Assessment, file: str | None = None) -> int:
     engine = Engine(jobs, place, table, settings["jobs"], settings["retry"], gpus, lock)
     stopped = engine.run()
     table.show(engine.seen, engine.states, final=True)
+    leave_results(plan, engine)
     if stopped is not None:
         return 128 + stopped
     return conclude(plan, engine)
@@ -171,6 +177,36 @@ def description(plan: Plan) -> dict[str, Any]:
         "swept": [dimension.text for dimension in plan.dimensions],
         "search": plan.config["search"],
     }
+
+
+def leave_results(plan: Plan, engine: Engine) -> None:
+    """Write sweep.csv and report.html over the jobs so far."""
+    from src.sweeps.results import write_page, write_table
+
+    jobs = list(engine.seen.values())
+    if not plan.is_grid:
+        known = [plan.folder / path.parent.name for path in plan.folder.glob("*/job.json")]
+        jobs += earlier_jobs(plan, [path for path in known if path.name not in engine.seen])
+        for job in jobs:
+            engine.states.setdefault(job.name, read_record(job.path).get("status") or "interrupted")
+    search = plan.config["search"]
+    metrics, directions = objectives(search)
+    write_table(plan.folder, jobs, engine.states)
+    write_page(plan.folder, jobs, engine.states, plan.dimensions, metrics[0], directions[0])
+
+
+def earlier_jobs(plan: Plan, paths: Sequence[Path]) -> list[Job]:
+    """Return the jobs of a search that ended in earlier starts, as they wrote themselves down."""
+    found = []
+    for path in sorted(paths):
+        known = read_job(path)
+        config = (
+            yaml.load((path / "config.yaml").read_text(), Loader) if (path / "config.yaml").exists() else plan.config
+        )
+        job = Job(plan.folder, tuple(known["overrides"]), known["swept"], config, plan.flags)
+        if job.path == path:  # not one that was put aside
+            found.append(job)
+    return found
 
 
 def conclude(plan: Plan, engine: Engine) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from src.runs.record import read_record
-from src.sweeps.job import Job, State
+from src.sweeps.job import Job, State, rounded
 
 EVERY = 1.0
 """Seconds between two drawings."""
@@ -80,7 +80,7 @@ def _lines(jobs: Sequence[Job], states: dict[str, State], numbers: dict[str, int
 
 
 def _values(job: Job) -> str:
-    return " ".join(f"{key}={value}" for key, value in job.swept.items())
+    return " ".join(f"{key}={rounded(value)}" for key, value in job.swept.items())
 
 
 def last_rows(job: Job) -> list[dict[str, str]]:
