@@ -92,6 +92,8 @@ class Engine:
                 self._reap()
                 if self._stop is None:
                     self._fill()
+                else:  # what a cluster runs goes on without us
+                    self._slots = [slot for slot in self._slots if not getattr(slot.running, "detached", False)]
                 if not self._slots and (self._stop is not None or self._waiting is None):
                     return self._stop
                 self.watcher.show(self.seen, self.states)

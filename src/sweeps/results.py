@@ -57,9 +57,7 @@ def write_page(
         for job in jobs
     ]
     logs = {dimension.key for dimension in dimensions if dimension.log}
-    sections: list[Section] = sweep_sections(
-        points, metric, direction, logs, importances(points, dimensions, direction)
-    )
+    sections = sweep_sections(points, metric, direction, logs, importances(points, dimensions, direction))
     runs = [job.path for job in jobs if (job.path / "config.yaml").exists()]
     if runs:
         write_report(runs, folder / "report.html", reproducible=False, first=sections)

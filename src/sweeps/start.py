@@ -19,6 +19,7 @@ from src.errors import UserError
 from src.files import write_json
 from src.runs.record import read_record
 from src.sweeps import locks
+from src.sweeps.cluster import Cluster, Elsewhere, cluster_of
 from src.sweeps.devices import Gpus, visible_gpus
 from src.sweeps.engine import Engine, Jobs, require_enough
 from src.sweeps.grid import Grid, combinations
@@ -80,25 +81,34 @@ def sweep(assessment: Assessment, file: str | None = None) -> int:
     """
     plan = Plan(assessment, file)
     settings = plan.config["sweep"]
-    gpus = Gpus(visible_gpus())
+    kind = cluster_of(plan.composed.launcher)
+    gpus = Elsewhere() if kind else Gpus(visible_gpus())
     checked = all_checked(plan) if plan.is_grid else probes(plan)
     require_enough(gpus, checked)
     plan.folder.mkdir(parents=True, exist_ok=True)
     lock = locks.hold_sweep(plan.folder)
-    place = ThisMachine(settings["preload"], settings["jobs"])
+    place: ThisMachine | Cluster = ThisMachine(settings["preload"], settings["jobs"])
+    if kind:
+        place = Cluster(kind, plan.composed.launcher)
     jobs: Jobs = Grid(checked)
     if not plan.is_grid:
         jobs = search = trials(plan)
         place.study = search.where
     write_json(plan.folder / "sweep.json", description(plan))
     table = Table(jobs)
-    engine = Engine(jobs, place, table, settings["jobs"], settings["retry"], gpus, lock)
+    engine = Engine(jobs, place, table, parallel_jobs(plan, kind), settings["retry"], gpus, lock)
     stopped = engine.run()
     table.show(engine.seen, engine.states, final=True)
     leave_results(plan, engine)
     if stopped is not None:
         return 128 + stopped
     return conclude(plan, engine)
+
+
+def parallel_jobs(plan: Plan, kind: str | None) -> int:
+    """Return how many jobs may run, or wait in a cluster's queue, at a time: a search must learn from some first."""
+    jobs = int(plan.config["sweep"]["jobs"])
+    return max(jobs, int(plan.composed.launcher["array_parallelism"])) if kind == "slurm" and plan.is_grid else jobs
 
 
 def all_checked(plan: Plan) -> Sequence[Job]:
