@@ -201,8 +201,7 @@ class ImageData(LightningDataModule):
     def _read_from_stream(self) -> None:
         from src.data.stream.source import open_stream
 
-        if self.stream is None:
-            raise UserError("data.store=stream: type data.stream=FOLDER or data.stream=s3://BUCKET/PREFIX")
+        assert self.stream is not None  # the check of the configuration says so
         kept = int(self.stream_cache * 2**30)
         self.source = open_stream(self.stream, self.described, self.root, self.cache_dir, kept)
 
