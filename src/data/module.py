@@ -421,7 +421,7 @@ class ImageData(LightningDataModule):
             prefetch_factor=ahead if workers else None,
             persistent_workers=workers > 0,
             pin_memory=self._on_gpu(),
-            worker_init_fn=_quiet_worker,
+            worker_init_fn=quiet_worker,
             generator=generator,
         )
 
@@ -439,6 +439,11 @@ class ImageData(LightningDataModule):
             )
             self._chosen_loading = workers, ahead
         return self._chosen_loading
+
+    @property
+    def batches_ahead(self) -> int:
+        """Return how many batches each loader process makes before they are asked for."""
+        return self._loading()[1]
 
     def _on_gpu(self) -> bool:
         if self.trainer is None:
@@ -575,7 +580,7 @@ def require_nothing_first(source: Source) -> None:
         )
 
 
-def _quiet_worker(worker: int) -> None:
+def quiet_worker(worker: int) -> None:
     """Keep a loader process to one core: the other cores have other workers."""
     import cv2
 
