@@ -83,7 +83,7 @@ def _files(experiments: Mapping[str, Experiment]) -> Iterator[tuple[str, Content
         yield f"{experiment.name}/evaluate.json", {"code": _code(EVALUATION, targets, experiment)}
     yield "prepare.json", preparation(list(experiments.values()))
     yield "sources.json", {name: experiment.source for name, experiment in experiments.items() if experiment.source}
-    report = [f"src.report.{path.stem}" for path in sorted(Path(REPORT).glob("*.py"))]
+    report = [f"src.report.{path.stem}" for path in sorted(Path(REPORT).glob("[!_]*.py"))]
     yield "report.json", {"experiments": list(experiments), "code": code_digests(report, beside=("src.config",))}
 
 
