@@ -78,7 +78,7 @@ def current(stage: str) -> dict[str, Experiment]:
 def _files(experiments: Mapping[str, Experiment]) -> Iterator[tuple[str, Content]]:
     """Yield the file and content of each stage's dependencies."""
     for experiment in experiments.values():
-        targets = targets_of(experiment)
+        targets = targets_of(experiment, experiments)
         yield f"{experiment.name}/train.json", training(experiment, targets)
         yield f"{experiment.name}/evaluate.json", {"code": _code(EVALUATION, targets, experiment)}
     yield "prepare.json", preparation(list(experiments.values()))
@@ -116,9 +116,12 @@ def portable(config: Mapping[str, Any]) -> Content:
     return {key: value for key, value in config.items() if key not in NOT_HERE} | {"data": data}
 
 
-def targets_of(experiment: Experiment) -> list[str]:
-    """Return every `_target_` of an experiment's configuration."""
-    return list(_targets(saved.plain(experiment.composed.config)))
+def targets_of(experiment: Experiment, experiments: Mapping[str, Experiment]) -> list[str]:
+    """Return every `_target_` of an experiment's configuration, with the network of its source, which it takes over."""
+    config = saved.plain(experiment.composed.config)
+    if experiment.source:
+        config = config | {"network": saved.plain(experiments[experiment.source].composed.config)["network"]}
+    return list(_targets(config))
 
 
 def _targets(value: Any) -> Iterator[str]:
