@@ -27,8 +27,8 @@ from src.errors import UserError
 from src.files import write_text
 
 _CHUNK = 64  # files per task of the thread pool
-SAMPLE_DIGITS = 12
-"""Hexadecimal digits of a sample's digest: enough to see that it changed, few enough to keep for every run."""
+_DIGITS = 10
+"""Hexadecimal digits of a sample's digests: enough to see that it changed, few enough to keep for every run."""
 _SETTLED = 1_000_000_000  # ns; a younger file may change again within one tick of the file system's clock
 
 Fact = tuple[int, int, str, str | None]
@@ -51,7 +51,7 @@ class Inspection:
     digest: str
     unreadable: tuple[BadSample, ...]
     samples: Mapping[str, str]
-    """A digest for each name: of content, label and annotation. Where samples share a file they share its entry."""
+    """Of each name what changes with content, label and annotation. Samples of one file share its entry."""
 
 
 @runtime_checkable
@@ -84,11 +84,18 @@ def inspect(source: Source, indices: Indices, cache_dir: str | Path) -> Inspecti
             _, _, content, reason = facts[name]
             if reason is not None:
                 unreadable.append(BadSample(index, paths[index], reason))
-        plain_name, facts_of_it = name.replace(os.sep, "/"), (content, int(labels[index]), annotation(index).hex())
-        lines.append([plain_name, *facts_of_it])
-        samples[plain_name] = _hash(f"{samples.get(plain_name, '')} {facts_of_it}".encode())[:SAMPLE_DIGITS]
+        line = (name.replace(os.sep, "/"), content, int(labels[index]), annotation(index).hex())
+        lines.append(line)
+        shown = _short(*line[1:])
+        samples[line[0]] = f"{samples[line[0]]},{shown}" if line[0] in samples else shown
     digest = _hash(json.dumps([list(source.classes), sorted(lines)]).encode())
     return Inspection(digest, tuple(unreadable), samples)
+
+
+def _short(content: str, label: int, annotation: str) -> str:
+    """A sample in a few letters. Only annotations are hashed here: the contents of many files must not cost time."""
+    digests = [content, *([_hash(annotation.encode())] if annotation else [])]
+    return ":".join([str(label), *(digest[:_DIGITS] for digest in digests)])
 
 
 def _no_annotation(_: int) -> bytes:
