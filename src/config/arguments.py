@@ -63,6 +63,19 @@ class Prepare:
 
 
 @dataclass
+class LrFind:
+    """The plain keys of conf/lr_find.yaml."""
+
+    lowest: Annotated[float, Gt(0)]
+    highest: Annotated[float, Gt(0)]
+    steps: Annotated[int, Ge(10)]
+    output: str
+    seed: Annotated[int, Ge(0)]
+    threads: Annotated[int, Ge(1)] | Literal["auto"]
+    allowed_packages: list[str]
+
+
+@dataclass
 class Evaluate:
     """The keys of conf/evaluate.yaml."""
 

@@ -46,7 +46,7 @@ EXAMPLES = {
     "prepare": (
         ("data=imagenette data.root=datasets", "downloaded where it is missing, read, and packed"),
         ("data=folder data.root=photos data.working_size=256", "photographs from a camera, at the size to work with"),
-        ("data=folder data.root=photos data.store=stream data.stream=s3://bucket/photos", "to train elsewhere"),
+        ("data=folder data.root=photos data.store=stream data.stream=s3://bucket/x", "to train far from the files"),
     ),
 }  # fmt: skip
 

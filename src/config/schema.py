@@ -57,6 +57,7 @@ COMMANDS = {
     "predict": ("Predict", ()),
     "summary": ("Summary", ("model", "network")),
     "prepare": ("Prepare", ("data",)),
+    "lr_find": ("LrFind", ("data", "augment", "model", "network", "optimizer", "scheduler", "trainer")),
 }
 """Per configuration of a command: the dataclass of its plain keys, and its sections."""
 

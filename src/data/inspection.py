@@ -27,8 +27,8 @@ from src.errors import UserError
 from src.files import write_text
 
 _CHUNK = 64  # files per task of the thread pool
-SAMPLE_DIGITS = 12
-"""Hexadecimal digits of a sample's digest: enough to see that it changed, few enough to keep for every run."""
+_DIGITS = 10
+"""Hexadecimal digits of a sample's digests: enough to see that it changed, few enough to keep for every run."""
 _SETTLED = 1_000_000_000  # ns; a younger file may change again within one tick of the file system's clock
 
 Fact = tuple[int, int, str, str | None]
@@ -56,7 +56,7 @@ class Inspection:
     listing: str
     unreadable: tuple[BadSample, ...]
     samples: Mapping[str, str]
-    """A digest for each name: of content, label and annotation. Where samples share a file they share its entry."""
+    """Of each name what changes with content, label and annotation. Samples of one file share its entry."""
 
 
 @runtime_checkable
@@ -99,7 +99,8 @@ def inspect(source: Source, indices: Indices, cache_dir: str | Path) -> Inspecti
     for index, one in found.items():
         line = [one.name, one.digest, int(labels[index]), annotation(index).hex()]
         lines.append(line)
-        samples[one.name] = hash_of(f"{samples.get(one.name, '')} {line[1:]}".encode())[:SAMPLE_DIGITS]
+        shown = _short(one.digest, int(labels[index]), annotation(index).hex())
+        samples[one.name] = f"{samples[one.name]},{shown}" if one.name in samples else shown
         if one.reason is None:
             readable.append([index, *line])
         elif (path := source.path(index)) is not None:
@@ -124,6 +125,12 @@ def contents(source: Source, indices: Indices, cache_dir: str | Path) -> dict[in
         digest, reason = facts[names[index]][2:] if index in names else (hash_of(source.fingerprint(index)), None)
         found[index] = Content(shown[index], digest, reason)
     return found
+
+
+def _short(content: str, label: int, annotation: str) -> str:
+    """A sample in a few letters. Only annotations are hashed here: the contents of many files must not cost time."""
+    digests = [content, *([hash_of(annotation.encode())] if annotation else [])]
+    return ":".join([str(label), *(digest[:_DIGITS] for digest in digests)])
 
 
 def _no_annotation(_: int) -> bytes:

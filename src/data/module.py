@@ -205,8 +205,7 @@ class ImageData(LightningDataModule):
     def _read_from_stream(self) -> None:
         from src.data.stream.source import open_stream
 
-        if self.stream is None:
-            raise UserError("data.store=stream: type data.stream=FOLDER or data.stream=s3://BUCKET/PREFIX")
+        assert self.stream is not None  # the check of the configuration says so
         kept = int(self.stream_cache * 2**30)
         self.source = open_stream(self.stream, self.described, self.root, self.cache_dir, kept)
 
@@ -427,7 +426,7 @@ class ImageData(LightningDataModule):
             prefetch_factor=ahead if workers else None,
             persistent_workers=workers > 0,
             pin_memory=self._on_gpu(),
-            worker_init_fn=_quiet_worker,
+            worker_init_fn=quiet_worker,
             generator=generator,
         )
 
@@ -445,6 +444,11 @@ class ImageData(LightningDataModule):
             )
             self._chosen_loading = workers, ahead
         return self._chosen_loading
+
+    @property
+    def batches_ahead(self) -> int:
+        """Return how many batches each loader process makes before they are asked for."""
+        return self._loading()[1]
 
     def _on_gpu(self) -> bool:
         if self.trainer is None:
@@ -587,7 +591,7 @@ def require_nothing_first(source: Source) -> None:
         )
 
 
-def _quiet_worker(worker: int) -> None:
+def quiet_worker(worker: int) -> None:
     """Keep a loader process to one core: the other cores have other workers."""
     import cv2
 

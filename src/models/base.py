@@ -244,7 +244,7 @@ class ImageModule(LightningModule):
         """Return the loss; metrics accumulate on the device, and nothing waits for it between logging intervals."""
         loss, outputs = self.compute_loss(batch)
         self.last_loss = loss.detach()
-        with self.trainer.profiler.profile(METRICS):
+        with self.trainer.profiler.profile(METRICS):  # type: ignore[attr-defined]
             self._count(outputs, batch)
         return loss
 

@@ -72,7 +72,7 @@ class Clock(Callback):
 def test_the_parts_add_up_to_the_time_of_the_steps(tmp_path, monkeypatch, capsys):
     original, clock = training.build_callbacks, Clock()
     monkeypatch.setattr(training, "build_callbacks", lambda config: [*original(config), clock])
-    run = train(tmp_path / "run", "debug=profile", "data.source.train=480")
+    run = train(tmp_path / "run", "debug=profile", "data.source.train=480", "trainer.max_epochs=1")
     found = json.loads((run / "profile.json").read_text())
     assert (found["steps"], found["left_out"]) == (25, 5)
     assert set(found["parts"]) == {*PARTS, FRAMEWORK}

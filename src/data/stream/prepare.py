@@ -22,8 +22,7 @@ def prepare_stream(data: ImageData, *, chunk: float, overwrite: bool) -> Iterato
     Yields lines that say what there is now; the last is where. Raises UserError as `write_stream` does, and where
     annotations are wrong and `on_bad_sample=stop`.
     """
-    if data.stream is None:
-        raise UserError("data.store=stream: type data.stream=FOLDER or data.stream=s3://BUCKET/PREFIX")
+    assert data.stream is not None  # the check of the configuration says so
     source, place = data.source, location(data.stream)
     source.prepare()
     source.setup()

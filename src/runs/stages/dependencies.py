@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from src.config import saved
@@ -17,14 +18,20 @@ from src.errors import UserError
 from src.files import write_json
 from src.runs.stages.places import CONTINUED, EVALUATED, LEARNED, PARAMS, STAGES
 
-BESIDE = ("src.config", "src.errors", "src.report", "src.runs.record", "src.runs.wandb", "src.callbacks.progress")
+BESIDE = (
+    *("src.config", "src.errors", "src.report", "src.runs.record", "src.runs.wandb", "src.callbacks.progress"),
+    "src.runs.stages.dependencies",
+)
 """Code that no output depends on: the check of a configuration, whose result is compared itself; what is said to
-people; the report, which has a stage of its own."""
+people; the report, which has a stage of its own; and this."""
 
-TRAINING = ("src.runs.training", "src.runs.stages.publish", "src.config.build")
-EVALUATION = ("src.runs.evaluation", "src.config.build")
-PREPARATION = ("src.runs.stages.prepare", "src.config.build")
-REPORT = ("src.report.overview",)
+TRAINING = ("src.runs.session", "src.runs.training", "src.runs.stages.publish", "src.config.build")
+EVALUATION = ("src.runs.session", "src.runs.stages.evaluate", "src.runs.evaluation", "src.config.build")
+PREPARATION = ("src.data.module", "src.config.build")
+"""Where the code of a stage begins; what a configuration names comes to it."""
+
+REPORT = "src/report"
+"""The report chooses modules of its package by name, so all of them count."""
 
 LOADING = ("cache_dir", "batch_size", "num_workers")
 """Keys of `data` that do not say which samples there are."""
@@ -71,12 +78,13 @@ def current(stage: str) -> dict[str, Experiment]:
 def _files(experiments: Mapping[str, Experiment]) -> Iterator[tuple[str, Content]]:
     """Yield the file and content of each stage's dependencies."""
     for experiment in experiments.values():
-        targets = targets_of(experiment)
+        targets = targets_of(experiment, experiments)
         yield f"{experiment.name}/train.json", training(experiment, targets)
         yield f"{experiment.name}/evaluate.json", {"code": _code(EVALUATION, targets, experiment)}
     yield "prepare.json", preparation(list(experiments.values()))
     yield "sources.json", {name: experiment.source for name, experiment in experiments.items() if experiment.source}
-    yield "report.json", {"experiments": list(experiments), "code": code_digests(REPORT, beside=("src.config",))}
+    report = [f"src.report.{path.stem}" for path in sorted(Path(REPORT).glob("[!_]*.py"))]
+    yield "report.json", {"experiments": list(experiments), "code": code_digests(report, beside=("src.config",))}
 
 
 def training(experiment: Experiment, targets: Sequence[str]) -> Content:
@@ -108,9 +116,12 @@ def portable(config: Mapping[str, Any]) -> Content:
     return {key: value for key, value in config.items() if key not in NOT_HERE} | {"data": data}
 
 
-def targets_of(experiment: Experiment) -> list[str]:
-    """Return every `_target_` of an experiment's configuration."""
-    return list(_targets(saved.plain(experiment.composed.config)))
+def targets_of(experiment: Experiment, experiments: Mapping[str, Experiment]) -> list[str]:
+    """Return every `_target_` of an experiment's configuration, with the network of its source, which it takes over."""
+    config = saved.plain(experiment.composed.config)
+    if experiment.source:
+        config = config | {"network": saved.plain(experiments[experiment.source].composed.config)["network"]}
+    return list(_targets(config))
 
 
 def _targets(value: Any) -> Iterator[str]:

@@ -13,6 +13,10 @@ MEASURED = ("predictions.csv", "evaluation-test.json", "answers-test.npz")
 """What evaluation leaves: a row for each sample, the figures, and what the report shows of the samples."""
 
 
+ONE_PROCESS = ("trainer.devices=1", "trainer.num_nodes=1", "trainer.strategy=auto")
+"""However many trained: a test split takes little time, and its files are written once."""
+
+
 def evaluate(name: str) -> None:
     """Write figures and predictions of experiment `name` beside what it learned.
 
@@ -24,7 +28,7 @@ def evaluate(name: str) -> None:
     from src.runs.session import print_figures, reopen
 
     folder = OUTPUTS / name
-    run, config = reopen(str(folder), ())
+    run, config = reopen(str(folder), ONE_PROCESS)
     predictions, measured, answers = (folder / file for file in MEASURED)
     found = evaluation.evaluate(config, run, split="test", checkpoint="best", output=str(measured))
     prepared, used = (json.loads(file.read_text()) for file in (DATA / f"{name}.json", measured))

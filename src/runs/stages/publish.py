@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,14 @@ from src.runs.directory import RunDirectory
 
 COPIED = ("weights.safetensors", "data.json", "metrics.csv", "metrics.json")
 """What is a function of configuration, data and code as it is."""
-TRAINED = (*COPIED, "config.yaml", "compose.yaml")
+TRAINED = (*COPIED, "config.yaml", "compose.yaml", "code.json")
 """All that a training leaves."""
 
 
-def publish(run: RunDirectory, experiment: Experiment, folder: Path) -> list[Path]:
+def publish(run: RunDirectory, experiment: Experiment, code: Mapping[str, str], folder: Path) -> list[Path]:
     """Write the outputs of a finished training into `folder`, which can be evaluated and predicted with as a run can.
 
-    Returns the files. Configurations lose the places of this machine.
+    Returns the files. Configurations lose the places of this machine; of the `code` there are the digests by module.
     """
     for name in COPIED:
         with atomic(folder / name) as file:
@@ -35,6 +36,8 @@ def publish(run: RunDirectory, experiment: Experiment, folder: Path) -> list[Pat
     compose["overrides"] = list(experiment.overrides)
     compose["config"] = _without_places(compose["config"])
     _write_yaml(folder / "compose.yaml", compose)
+    digest = hashlib.blake2b(json.dumps(code).encode(), digest_size=8).hexdigest()
+    write_json(folder / "code.json", {"digest": digest, "files": code})
     return [folder / name for name in TRAINED]
 
 

@@ -36,13 +36,12 @@ def train(name: str) -> None:
             lock_run(run).release()  # a process that a killed pipeline left behind may still train there
             shutil.rmtree(run.path)
         write_text(mark, started_from)
-    code = run_to_end(_command(experiment, run))
-    if code:
-        sys.exit(code)
+    if failed := run_to_end(_command(experiment, run)):
+        sys.exit(failed)
     _require_same_data(experiment, run)
-    write_digests(
-        publish(run, experiment, OUTPUTS / name), (CONTINUED if experiment.source else LEARNED) / f"{name}.json"
-    )
+    code = json.loads(_content(STAGES / name / "train.json"))["code"]
+    files = publish(run, experiment, code, OUTPUTS / name)
+    write_digests(files, (CONTINUED if experiment.source else LEARNED) / f"{name}.json")
     mark.unlink()
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import boto3
@@ -20,6 +23,7 @@ from src.data.stream import cache as kept
 from src.data.stream.prepare import prepare_stream
 from src.errors import UserError
 from src.runs.training import open_data
+from tests.prove.promise import ROOT
 from tests.training import on_top
 
 USUAL = ("model=lenet", "logger=none", "data.num_workers=0", "augment=light")
@@ -252,8 +256,6 @@ def test_no_place_no_bucket_and_no_stream_have_their_messages(bucket, tmp_path):
     }.items():
         with pytest.raises(UserError, match=rf"data\.stream={place}: .*{message}"):
             streamed(place, *DRAWN).open()
-    with pytest.raises(UserError, match=r"type data\.stream=FOLDER"):
-        data_of(*DRAWN, "data.store=stream").open()
 
 
 def test_no_credentials_and_no_server_end_soon_with_what_to_type(bucket, monkeypatch):
@@ -321,6 +323,37 @@ def test_a_window_fetches_each_chunk_about_once_an_epoch(bucket, tmp_path, monke
     list(data.train_dataloader())
     assert len(set(fetched)) > 70
     assert len(fetched) < 1.3 * len(set(fetched))
+
+
+def test_windows_are_refused_where_a_model_makes_its_batches_up_from_identities():
+    with pytest.raises(UserError, match=r"identities: type data\.shuffle_window=null"):
+        data_of("model=siamese", "data=shapes", "data.shuffle_window=64")
+
+
+def test_a_stream_costs_only_those_who_read_one_and_leaves_nothing_outside_its_cache(tmp_path):
+    """In a process of its own: LitData and boto3 are not imported with the data, and no home folder is written to."""
+    url = write(f"{tmp_path}/stream", *DRAWN)
+    typed = [*on_top(USUAL, DRAWN), "data.store=stream", f"data.stream={url}", f"data.cache_dir={tmp_path}/cache"]
+    script = f"""
+import sys
+from src.config import saved
+from src.config.command import compose
+from src.runs.training import open_data
+data = open_data(saved.plain(compose("train", {typed!r}).config))
+assert not {{"litdata", "boto3", "botocore"}} & set(sys.modules)
+data.open()
+next(iter(data.train_dataloader()))
+assert "litdata" in sys.modules
+"""
+    home = tmp_path / "home"
+    home.mkdir()
+    told = {"HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache"), "MPLCONFIGDIR": str(tmp_path / "mpl")}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=os.environ | told, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in home.iterdir()} <= {".cache"}
+    assert not list(home.rglob("chunk*"))
 
 
 def _index(url: str) -> dict:
