@@ -17,10 +17,12 @@ from omegaconf import OmegaConf
 from src.config import saved
 from src.config.command import Composed
 from src.errors import UserError
+from src.files import write_json
 from src.runs import ranks
 from src.runs.directory import RunDirectory, lock_run, new_run, open_run, overrides_digest
 from src.runs.record import read_record, status_of
 from src.runs.source import settle_source
+from src.sweeps.job import digest_of
 
 log = logging.getLogger(__name__)
 
@@ -174,9 +176,22 @@ def is_main_process() -> bool:
     return ranks.rank() == 0
 
 
+def require_same_configuration(config: Mapping[str, Any], run: RunDirectory) -> None:
+    """Write down what a further process was told to train, and end it where that is not what the first one trains.
+
+    Raises RuntimeError there: processes that average gradients of different trainings would give no error at all.
+    """
+    mine, first = digest_of(config), digest_of(saved.plain(saved.load(run.compose).config))
+    write_json(run.path / "ranks" / f"{ranks.rank()}.json", {"digest": mine, "first": first, "config": dict(config)})
+    if mine != first:
+        raise RuntimeError(f"process {ranks.rank()} was given another configuration than {run.config}")
+
+
 def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
     """Run the recipe, and write down how it ended whichever way it does."""
     ranks.end_with_parent()
+    if not is_main_process():
+        require_same_configuration(config, run)
     prepare_process(config["threads"], run.path / "log.txt")
     from src.callbacks.checkpoint import Interrupted
     from src.callbacks.pruning import Pruned

@@ -89,6 +89,8 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
         link_latest(run, Path(config["runs_dir"]))
         sizes = ", ".join(f"{len(indices)} {name}" for name, indices in data.splits.items())
         log.info("%s: %s images of %d px, %d classes", run.path, sizes, spec.image_size, spec.num_classes)
+        if (text := batch_text(trainer, data)) is not None:
+            log.info("%s", text)
         if not model.learns_alike:
             log.info("%s", learning_table(model))
     with record.phase("fit"):
@@ -107,6 +109,19 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
         write_json(run.metrics, dict(sorted(figures.items())))
         write_weights(run, model)
     return Outcome(figures, model, data, split)
+
+
+def batch_text(trainer: Trainer, data: ImageData) -> str | None:
+    """Return how many images an optimizer step sees in all, where that is not data.batch_size."""
+    factors = {"processes": trainer.world_size, "accumulated": trainer.accumulate_grad_batches}
+    if all(factor == 1 for factor in factors.values()):
+        return None
+    named = " x ".join(f"{factor} {name}" for name, factor in factors.items() if factor != 1)
+    total = data.batch_size * trainer.world_size * trainer.accumulate_grad_batches
+    return (
+        f"{named} x data.batch_size={data.batch_size}: {total} images in each step. optimizer.lr is taken as it is, "
+        f"for that batch: the usual rule is {total // data.batch_size} times the rate of one of {data.batch_size}"
+    )
 
 
 def fit(trainer: Trainer, model: ImageModule, data: ImageData, checkpoint: Path | None) -> None:
