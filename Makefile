@@ -37,8 +37,8 @@ lint: env  ## ruff and mypy
 prove: env  ## the promises that take longer, as a table: kills, accuracies on real data (DATA_ROOT)
 	$(PY) -m tests.prove
 
-bench: env  ## how fast it is, as tables
-	$(PY) -m benchmarks.startup
+bench: env  ## how fast it is, as tables; also in benchmarks/RESULTS.md and the README
+	$(PY) -m benchmarks
 
 lock: env  ## pin the newest versions that pyproject.toml allows, with hashes and without index addresses
 	$(PY) -m pip install --quiet uv

@@ -1,4 +1,4 @@
-"""Fetches, reads and packs a data set before any training: `python -m src.prepare data=imagenette`."""
+"""Fetches, reads, and packs or streams a data set before any training: `python -m src.prepare data=imagenette`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def prepare(composed: Composed) -> None:
     session.prepare_process(session.cores())
     from src.data.preparation import prepare
 
-    for line in prepare(config["data"]):
+    for line in prepare(config["data"], chunk=config["chunk"], overwrite=config["overwrite"]):
         print(line)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Interval
+from annotated_types import Ge, Gt, Interval
 
 
 @dataclass
@@ -26,6 +26,15 @@ class Train:
     resume: str | None
     replay: str | None
     only_batch: bool
+    allowed_packages: list[str]
+
+
+@dataclass
+class Prepare:
+    """The plain keys of conf/prepare.yaml."""
+
+    chunk: Annotated[float, Gt(0)]
+    overwrite: bool
     allowed_packages: list[str]
 
 
@@ -57,10 +66,14 @@ class Predict:
 
 
 @dataclass
-class Prepare:
-    """The plain keys of conf/prepare.yaml."""
+class Summary:
+    """The keys of conf/summary.yaml."""
 
-    allowed_packages: list[str]
+    run: str | None
+    format: Literal["table", "markdown", "csv", "json"]
+    image_size: Annotated[int, Ge(1)]
+    in_channels: Annotated[int, Ge(1)]
+    num_classes: Annotated[int, Ge(1)]
 
 
 Batches = Annotated[int, Ge(0)] | Annotated[float, Interval(ge=0, le=1)] | None

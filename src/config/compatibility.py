@@ -18,6 +18,7 @@ def problems(composed: Composed) -> list[Problem]:
         *_model_and_data(composed),
         *_model_and_source(composed),
         *_mixed_batches(composed),
+        *_store_and_stream(composed),
         *(_typed_and_experiment(composed) if fresh else ()),
     ]
 
@@ -75,6 +76,20 @@ def _mixed_batches(composed: Composed) -> Iterator[Problem]:
             where, _ = composed.origins.of(f"augment.{key}")
             what = f"model={composed.choices.get('model') or '?'} cannot learn from images that are mixed up"
             yield Problem(where, f"augment.{key}={augment[key]}", what, f"type augment.{key}=0")
+
+
+def _store_and_stream(composed: Composed) -> Iterator[Problem]:
+    """Yield where a stream is wanted and none is named, or one is named and would not be read."""
+    data = composed.config.get("data") or {}
+    if "data" in composed.unsure:
+        return
+    streams, stream = data.get("store") == "stream", data.get("stream")
+    if streams and stream is None:
+        where, what = composed.origins.of("data.store")[0], "needs a place to read from or to write to"
+        yield Problem(where, "data.store=stream", what, "type data.stream=FOLDER or data.stream=s3://BUCKET/PREFIX")
+    if stream is not None and not streams and _is_typed(composed, "data.stream"):
+        what = f"is not read with data.store={data.get('store')}"
+        yield Problem(COMMAND_LINE, f"data.stream={stream}", what, "type data.store=stream too")
 
 
 def _literal(section: Any, name: str) -> Any:

@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from src.config.groups import Groups, document
+from src.config.schema import SAVED_RUN
 
 FIRST = ("train", "evaluate", "predict")
 """The commands that a reader should meet first; the others follow in the order of the alphabet."""
@@ -45,6 +46,7 @@ EXAMPLES = {
     "prepare": (
         ("data=imagenette data.root=datasets", "downloaded where it is missing, read, and packed"),
         ("data=folder data.root=photos data.working_size=256", "photographs from a camera, at the size to work with"),
+        ("data=folder data.root=photos data.store=stream data.stream=s3://bucket/x", "to train far from the files"),
     ),
 }  # fmt: skip
 
@@ -68,16 +70,18 @@ def _overview(command: str, groups: Groups, width: int) -> Iterator[str]:
         "Commands (python -m src.NAME --help tells more):", [(n, _first_comment(groups, n)) for n in commands], width
     )
     defaults = _defaults(groups, command)
-    if defaults:
-        names = [name for name in _ordered(groups, defaults) if command == "train" or name in defaults]
+    names = [name for name in _ordered(groups, defaults) if command == "train" or name in defaults]
+    if names:
         rows = [(group, _listed(groups.choices(group), defaults.get(group))) for group in names]
         yield _table("Groups (the default has a *; --help GROUP tells more):", rows, width)
-        keys = [key for key in MOST_USED if command == "train" or key.partition(".")[0] in defaults]
-        yield _table("Keys used most, with their defaults:", [_key_row(groups, defaults, key) for key in keys], width)
-    else:
-        keys = [key for key in document(groups.folders[0] / f"{command}.yaml") if key != "defaults"]
-        yield _table("Keys, with their defaults:", [_key_row(groups, {}, key, command) for key in keys], width)
-        yield "Any other key=value or group=choice applies to the saved run's configuration."
+    used = [key for key in MOST_USED if command == "train" or key.partition(".")[0] in defaults]
+    if used:
+        yield _table("Keys used most, with their defaults:", [_key_row(groups, defaults, key) for key in used], width)
+    own = [key for key in document(groups.folders[0] / f"{command}.yaml") if key not in ("defaults", *used)]
+    if command != "train" and own:
+        yield _table("Keys, with their defaults:", [_key_row(groups, {}, key, command) for key in own], width)
+    if command != "train" and command in SAVED_RUN:
+        yield f"With {SAVED_RUN[command][0]}=, any other key=value or group=choice applies to the saved run."
     examples = [(f"python -m src.{command} {typed}", what) for typed, what in EXAMPLES.get(command, ())]
     yield "\n".join(["Examples:", *(f"  {typed}\n      {what}" for typed, what in examples)]) if examples else ""
     yield f'Shell completion: eval "$(python -m src.{command} -sc install=bash)"'

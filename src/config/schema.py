@@ -51,9 +51,10 @@ COMMANDS = {
     "train": ("Train", tuple(SECTIONS)),
     "evaluate": ("Evaluate", ()),
     "predict": ("Predict", ()),
+    "summary": ("Summary", ("model", "network")),
     "prepare": ("Prepare", ("data",)),
 }
 """Per configuration of a command: the dataclass of its plain keys, and its sections."""
 
-SAVED_RUN = {"train": ("resume", "replay"), "evaluate": ("run",), "predict": ("run",)}
+SAVED_RUN = {"train": ("resume", "replay"), "evaluate": ("run",), "predict": ("run",), "summary": ("run",)}
 """Per command that may work on a saved run: the keys that name it; other overrides then apply to its configuration."""

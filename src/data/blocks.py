@@ -28,7 +28,7 @@ _pools: weakref.WeakValueDictionary[int, Pool] = weakref.WeakValueDictionary()
 
 
 class Pool:
-    """Places for batches of at most `size` bytes, `each` for every loader process.
+    """Places for batches of at most `size` bytes, `each` for every loader process, or for the training's own.
 
     A loader process takes a place; it is free again when the last tensor on it in the training process is gone. Where a
     batch is kept for long and no place is free, `take` returns None, and the batch crosses as any tensor does: never is
@@ -79,6 +79,10 @@ class Place:
         """Cross as a number; the other side has the memory."""
         return _received, (self.pool, self.number, self.array.shape)
 
+    def tensor(self) -> Tensor:
+        """Return the tensor where both processes are the same."""
+        return _received(self.pool, self.number, self.array.shape)
+
 
 def _received(pool: int, number: int, shape: tuple[int, ...]) -> Tensor:
     return channels_first(_pools[pool].received(number, shape))
@@ -95,21 +99,20 @@ class _Bytes:
 
 
 def pool(workers: int, each: int, size: int) -> Pool | None:
-    """Return a pool for so many loader processes, None where they would not share its memory."""
+    """Return a pool for so many loader processes, or for this one; None where they would not share its memory."""
     method = multiprocessing.get_start_method(allow_none=True) or multiprocessing.get_all_start_methods()[0]
-    forked = method == "fork"
-    return Pool(workers, each, size) if workers and forked else None
+    return Pool(max(1, workers), each, size) if not workers or method == "fork" else None
 
 
 def images(shape: tuple[int, int, int, int], places: Pool | None) -> tuple[NDArray[np.uint8], Tensor | Place]:
     """Return memory (B, H, W, C) to write images to, and what to put into the batch for it: (B, C, H, W) in the end."""
     worker = get_worker_info()
+    place = None if places is None else places.take(0 if worker is None else worker.id, shape)
+    if place is not None:
+        return place.array, place if worker is not None else place.tensor()
     if worker is None:
         memory = torch.empty(shape, dtype=torch.uint8)
         return memory.numpy(), channels_first(memory)
-    place = None if places is None else places.take(worker.id, shape)
-    if place is not None:
-        return place.array, place
     storage = torch.UntypedStorage._new_shared(int(np.prod(shape)))  # type: ignore[no-untyped-call]
     memory = torch.empty(0, dtype=torch.uint8).set_(storage).view(shape)  # type: ignore[call-overload]
     return memory.numpy(), channels_first(memory)

@@ -27,8 +27,8 @@ from src.errors import UserError
 from src.files import write_text
 
 _CHUNK = 64  # files per task of the thread pool
-SAMPLE_DIGITS = 12
-"""Hexadecimal digits of a sample's digest: enough to see that it changed, few enough to keep for every run."""
+_DIGITS = 10
+"""Hexadecimal digits of a sample's digests: enough to see that it changed, few enough to keep for every run."""
 _SETTLED = 1_000_000_000  # ns; a younger file may change again within one tick of the file system's clock
 
 Fact = tuple[int, int, str, str | None]
@@ -56,7 +56,7 @@ class Inspection:
     listing: str
     unreadable: tuple[BadSample, ...]
     samples: Mapping[str, str]
-    """A digest for each name: of content, label and annotation. Where samples share a file they share its entry."""
+    """Of each name what changes with content, label and annotation. Samples of one file share its entry."""
 
 
 @runtime_checkable
@@ -67,43 +67,78 @@ class WithAnnotation(Protocol):
         """Return bytes that change when what the sample is said to show does."""
 
 
+@runtime_checkable
+class WithContent(Protocol):
+    """A source that was inspected where it came from: nothing is read to know what its samples hold."""
+
+    def content(self, index: int) -> tuple[str, str | None]:
+        """Return the hash of a sample's content, and why it is unreadable (None where it is not)."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a sample is called below the folder that all files have in common, the hash of what it holds, and `Fact`'s
+    reason.
+    """
+
+    name: str
+    digest: str
+    reason: str | None
+
+
 def inspect(source: Source, indices: Indices, cache_dir: str | Path) -> Inspection:
     """Read the samples `indices` (N,) of a source that was set up.
 
     Raises UserError where `cache_dir` cannot be written.
     """
-    numbers = [int(index) for index in indices]
-    paths = {index: str(path.absolute()) for index in numbers if (path := source.path(index)) is not None}
-    root = os.path.commonpath({path.rpartition(os.sep)[0] or os.sep for path in paths.values()}) if paths else ""
-    names = {index: path[len(root) :].lstrip(os.sep) for index, path in paths.items()}
-    facts = _facts_of(root, sorted(set(names.values())), source.channels, Path(cache_dir)) if names else {}
+    found = contents(source, indices, cache_dir)
     labels = source.labels()
     annotation = source.annotation if isinstance(source, WithAnnotation) else _no_annotation
     lines, readable, unreadable = [], [], []
     samples: dict[str, str] = {}
-    for index in numbers:
-        name = names.get(index)
-        if name is None:
-            name, content = str(index), _hash(source.fingerprint(index))
-        else:
-            _, _, content, reason = facts[name]
-            if reason is not None:
-                unreadable.append(BadSample(index, paths[index], reason))
-        plain_name, facts_of_it = name.replace(os.sep, "/"), (content, int(labels[index]), annotation(index).hex())
-        lines.append([plain_name, *facts_of_it])
-        samples[plain_name] = _hash(f"{samples.get(plain_name, '')} {facts_of_it}".encode())[:SAMPLE_DIGITS]
-        if not unreadable or unreadable[-1].index != index:
-            readable.append([index, plain_name, *facts_of_it])
-    digest = _hash(json.dumps([list(source.classes), sorted(lines)]).encode())
-    listing = _hash(json.dumps([list(source.classes), readable]).encode())
+    for index, one in found.items():
+        line = [one.name, one.digest, int(labels[index]), annotation(index).hex()]
+        lines.append(line)
+        shown = _short(one.digest, int(labels[index]), annotation(index).hex())
+        samples[one.name] = f"{samples[one.name]},{shown}" if one.name in samples else shown
+        if one.reason is None:
+            readable.append([index, *line])
+        elif (path := source.path(index)) is not None:
+            unreadable.append(BadSample(index, str(path.absolute()), one.reason))
+    digest = hash_of(json.dumps([list(source.classes), sorted(lines)]).encode())
+    listing = hash_of(json.dumps([list(source.classes), readable]).encode())
     return Inspection(digest, listing, tuple(unreadable), samples)
+
+
+def contents(source: Source, indices: Indices, cache_dir: str | Path) -> dict[int, Content]:
+    """Return what each of these samples holds, by its index."""
+    numbers = [int(index) for index in indices]
+    paths = {index: str(path.absolute()) for index in numbers if (path := source.path(index)) is not None}
+    root = os.path.commonpath({path.rpartition(os.sep)[0] or os.sep for path in paths.values()}) if paths else ""
+    names = {index: path[len(root) :].lstrip(os.sep) for index, path in paths.items()}
+    shown = {index: names.get(index, str(index)).replace(os.sep, "/") for index in numbers}
+    if isinstance(source, WithContent):
+        return {index: Content(shown[index], *source.content(index)) for index in numbers}
+    facts = _facts_of(root, sorted(set(names.values())), source.channels, Path(cache_dir)) if names else {}
+    found = {}
+    for index in numbers:
+        digest, reason = facts[names[index]][2:] if index in names else (hash_of(source.fingerprint(index)), None)
+        found[index] = Content(shown[index], digest, reason)
+    return found
+
+
+def _short(content: str, label: int, annotation: str) -> str:
+    """A sample in a few letters. Only annotations are hashed here: the contents of many files must not cost time."""
+    digests = [content, *([hash_of(annotation.encode())] if annotation else [])]
+    return ":".join([str(label), *(digest[:_DIGITS] for digest in digests)])
 
 
 def _no_annotation(_: int) -> bytes:
     return b""
 
 
-def _hash(data: bytes) -> str:
+def hash_of(data: bytes) -> str:
+    """Return the hash that a sample's content is known by."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
@@ -130,7 +165,7 @@ def _facts_of(root: str, names: Sequence[str], channels: int, cache_dir: Path) -
 def _cache_key(root: str, channels: int) -> str:
     """What a fact depends on beside the file: where it is, and how it is decoded."""
     rules = b"".join(Path(module.__file__ or "").read_bytes() for module in (decoder, image_headers))
-    return _hash(f"{root}\0{channels}\0".encode() + rules)
+    return hash_of(f"{root}\0{channels}\0".encode() + rules)
 
 
 def _load(cache: Path) -> dict[str, Fact]:
@@ -184,4 +219,4 @@ def _read_one(path: Path, channels: int) -> Fact:
         reason = None
     except Unreadable as error:
         reason = error.reason
-    return status.st_size, status.st_mtime_ns, _hash(data), reason
+    return status.st_size, status.st_mtime_ns, hash_of(data), reason

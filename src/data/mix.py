@@ -15,7 +15,7 @@ def mix(images: Tensor, targets: Tensor, mixup: float, cutmix: float, random: Ge
     """
     toss = float(torch.rand((), generator=random))
     use_mixup = toss < 0.5 if mixup and cutmix else bool(mixup)
-    partner = torch.randperm(len(images), generator=random).to(images.device)
+    partner = torch.randperm(len(images), generator=random).to(images.device, non_blocking=True)
     share = beta(mixup if use_mixup else cutmix, random)
     if use_mixup:
         return mixed_up(images, targets, partner, share)

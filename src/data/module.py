@@ -29,6 +29,7 @@ from src.data.media.on_device import OnDevice, require_cuttable
 from src.data.medium import Files, Medium
 from src.data.mix import mix
 from src.data.normalize import channel_statistics, fixed_statistics, normalize
+from src.data.places import places
 from src.data.sampler import (
     Batch,
     EvalBatches,
@@ -38,10 +39,13 @@ from src.data.sampler import (
     TrainingBatches,
     TripletBatches,
     Triplets,
+    WindowBatches,
 )
 from src.data.sources.base import BadRow, Indices, Sample, Source
 from src.data.spec import DataSpec
 from src.data.splits import make_splits
+from src.data.stream.index import describe
+from src.data.transfer import Transfer
 from src.data.working import WorkingSize
 from src.errors import UserError
 
@@ -84,7 +88,7 @@ class ImageData(LightningDataModule):
         num_workers: Annotated[int, Ge(0)] | Literal["auto"],
         working_size: Annotated[int, Ge(8)] | None,
         working_shape: Literal["keep", "square"],
-        store: Literal["auto", "packed", "files", "device"],
+        store: Literal["auto", "packed", "files", "device", "stream"],
         store_budget: Annotated[float, Ge(0)],
         val_fraction: Annotated[float, Interval(ge=0, lt=1)],
         test_fraction: Annotated[float, Interval(gt=0, lt=1)],
@@ -95,6 +99,9 @@ class ImageData(LightningDataModule):
         on_bad_sample: Literal["stop", "skip"],
         limit: Annotated[int, Gt(0)] | None,
         train_per_class: Annotated[int, Gt(0)] | None,
+        stream: str | None,
+        stream_cache: Annotated[float, Gt(0)],
+        shuffle_window: Annotated[int, Ge(2)] | None,
         cache_dir: str,
         augment: Augmentation,
         seed: int,
@@ -104,6 +111,8 @@ class ImageData(LightningDataModule):
     ) -> None:
         super().__init__()
         self.source, self.root = source, Path(root)
+        self.stream, self.stream_cache, self.described = stream, stream_cache, describe(source)
+        self.shuffle_window = shuffle_window
         self.batch_size = batch_size
         self.val_fraction, self.test_fraction, self.folds, self.fold = val_fraction, test_fraction, folds, fold
         self.normalization, self.on_bad_sample = normalize, on_bad_sample
@@ -134,6 +143,7 @@ class ImageData(LightningDataModule):
         """The split that `Trainer.test` measures."""
         self._position = (0, 0)
         self._chosen_loading: tuple[int, int] | None = None
+        self._transfer = Transfer()
 
     def open(self, trained_on: DataSpec | None = None, *, for_training: bool = True) -> DataSpec:
         """Fetch, list, inspect and split the data, and return what a model needs to know of them.
@@ -142,6 +152,8 @@ class ImageData(LightningDataModule):
         same. Where it is not `for_training`, `data.store=auto` makes no store. Raises UserError where they are not,
         where there are no data, or unreadable samples and `on_bad_sample=stop`.
         """
+        if self.store == "stream":
+            self._read_from_stream()
         source = self.source
         source.prepare()
         source.setup()
@@ -190,6 +202,13 @@ class ImageData(LightningDataModule):
         )
         return self.spec
 
+    def _read_from_stream(self) -> None:
+        from src.data.stream.source import open_stream
+
+        assert self.stream is not None  # the check of the configuration says so
+        kept = int(self.stream_cache * 2**30)
+        self.source = open_stream(self.stream, self.described, self.root, self.cache_dir, kept)
+
     def _inspect(self, splits: Mapping[str, Indices]) -> Inspection:
         used = np.sort(np.concatenate(list(splits.values())))
         found = inspect(self.source, used, self.cache_dir)
@@ -211,7 +230,7 @@ class ImageData(LightningDataModule):
         """Return where samples are read from."""
         indices = np.unique(np.concatenate(list(self.splits.values())))
         wanted = Wanted(self.source, indices, listing, self.working, self.cache_dir)
-        if self.store == "files":
+        if self.store in ("files", "stream"):  # a stream is a source of its own
             return wanted.files
         if self.store == "packed":
             return packed(wanted)
@@ -302,7 +321,12 @@ class ImageData(LightningDataModule):
         if isinstance(self.batches, Triplets):
             return TripletBatches(self._triplets(), self.batch_size, self.seed, rank=rank, num_replicas=world)
         if self.batches is None:
-            return TrainBatches(len(train), self.batch_size, self.seed, rank=rank, num_replicas=world)
+            if self.store == "stream":
+                self._require_room()
+            if self.shuffle_window is None:
+                return TrainBatches(len(train), self.batch_size, self.seed, rank=rank, num_replicas=world)
+            where = places(len(self.source))[train]
+            return WindowBatches(where, self.shuffle_window, self.batch_size, self.seed, rank=rank, num_replicas=world)
         found = IdentityBatches(
             self.source.identities()[train],
             self.batch_size,
@@ -317,10 +341,22 @@ class ImageData(LightningDataModule):
             raise UserError(f"{found.whole} training identities cannot be divided among {world} processes")
         return found
 
+    def _require_room(self) -> None:
+        from src.data.stream.room import require_room
+        from src.data.stream.source import Streamed
+
+        assert isinstance(self.source, Streamed)
+        require_room(self.source, self.splits["train"], self.shuffle_window)
+
     def _check_batches(self) -> None:
         """Raise UserError where batches cannot be made up as the model needs them."""
         if self.batches is None:
             return
+        if self.shuffle_window is not None:
+            raise UserError(
+                "data.shuffle_window is for batches of shuffled samples; this model makes them up from identities: "
+                "type data.shuffle_window=null"
+            )
         if isinstance(self.batches, Triplets):
             if self.batch_size % 3:
                 raise UserError(
@@ -390,7 +426,7 @@ class ImageData(LightningDataModule):
             prefetch_factor=ahead if workers else None,
             persistent_workers=workers > 0,
             pin_memory=self._on_gpu(),
-            worker_init_fn=_quiet_worker,
+            worker_init_fn=quiet_worker,
             generator=generator,
         )
 
@@ -409,6 +445,11 @@ class ImageData(LightningDataModule):
             self._chosen_loading = workers, ahead
         return self._chosen_loading
 
+    @property
+    def batches_ahead(self) -> int:
+        """Return how many batches each loader process makes before they are asked for."""
+        return self._loading()[1]
+
     def _on_gpu(self) -> bool:
         if self.trainer is None:
             return torch.cuda.is_available()
@@ -416,6 +457,12 @@ class ImageData(LightningDataModule):
 
     def _process(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
+
+    def transfer_batch_to_device(
+        self, batch: dict[str, Any], device: torch.device, dataloader_idx: int
+    ) -> dict[str, Any]:
+        """Copy a batch to the device beside the step that still computes there."""
+        return self._transfer(batch, device)
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
         """Turn `image` into normalised float32 on the device and, in training, mix the batch up."""
@@ -544,7 +591,7 @@ def require_nothing_first(source: Source) -> None:
         )
 
 
-def _quiet_worker(worker: int) -> None:
+def quiet_worker(worker: int) -> None:
     """Keep a loader process to one core: the other cores have other workers."""
     import cv2
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -17,10 +18,16 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 def normalize(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """Return (images / 255 - mean) / std as float32, for uint8 images (B, C, H, W); the memory layout is kept."""
-    shape = (1, -1, 1, 1)
-    scale = torch.tensor([1 / (255 * s) for s in std], device=images.device).view(shape)
-    shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)], device=images.device).view(shape)
+    scale, shift = _scale_and_shift(tuple(mean), tuple(std), images.device)
     return torch.addcmul(shift, images.float(), scale)
+
+
+@functools.lru_cache(maxsize=8)
+def _scale_and_shift(mean: tuple[float, ...], std: tuple[float, ...], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return both (1, C, 1, 1) on the device: made anew for each batch, they would make a GPU wait for the CPU."""
+    shape = (1, -1, 1, 1)
+    scale = torch.tensor([1 / (255 * s) for s in std], device=device).view(shape)
+    return scale, torch.tensor([-m / s for m, s in zip(mean, std, strict=True)], device=device).view(shape)
 
 
 def channel_statistics(images: Iterable[NDArray[np.uint8]]) -> tuple[tuple[float, ...], tuple[float, ...]]:

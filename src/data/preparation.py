@@ -1,4 +1,4 @@
-"""What can be done for a data set before any training: fetch it, read every file once, pack it."""
+"""What can be done for a data set before any training: fetch it, read every file once, pack it or stream it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,20 @@ from src.data.media.packed import Packed
 from src.data.module import ImageData
 
 
-def prepare(section: Mapping[str, Any]) -> Iterator[str]:
+def prepare(section: Mapping[str, Any], *, chunk: float, overwrite: bool) -> Iterator[str]:
     """Do all of it for a `data` section, and yield lines that say what there is now; the last is where it lies.
 
-    `data.store=auto` packs whatever its budget says: that is what was asked for. With `files` nothing is packed.
+    `data.store=auto` packs whatever its budget says: that is what was asked for. With `files` nothing is packed, with
+    `stream` chunks of about `chunk` MiB are written, in place of another stream where `overwrite`.
     """
     start = time.perf_counter()
     store = "packed" if section["store"] == "auto" else section["store"]
     data: ImageData = build({**section, "store": store}, augment=Augmentation.none(), seed=0)
+    if store == "stream":
+        from src.data.stream.prepare import prepare_stream
+
+        yield from prepare_stream(data, chunk=chunk, overwrite=overwrite)
+        return
     spec = data.open()
     sizes = ", ".join(f"{len(indices)} {name}" for name, indices in data.splits.items())
     yield f"{sizes} images, {spec.num_classes} classes, digest {spec.digest}"

@@ -90,8 +90,46 @@ class TrainBatches(TrainingBatches):
 
     def global_batches(self, epoch: int) -> Sequence[NDArray[np.int64]]:
         """Return consecutive parts of the permutation."""
-        order = seeds.generator(self.seed, "shuffle", epoch).permutation(self.size)
+        order = self.order(seeds.generator(self.seed, "shuffle", epoch))
         return [order[n * self.whole : (n + 1) * self.whole] for n in range(len(self))]
+
+    def order(self, random: np.random.Generator) -> NDArray[np.int64]:
+        """Return the positions in an order drawn for an epoch."""
+        return random.permutation(self.size)
+
+
+class WindowBatches(TrainBatches):
+    """Batches out of a permutation that needs few neighbourhoods at a time, for data that lie far away.
+
+    Positions in the order of their `places` are cut into blocks of a sixteenth of the window. The order of the blocks
+    is drawn, and then, within each window of sixteen of them, that of the samples. Two samples of a window are as far
+    apart as in a whole permutation; those of a block meet in the same window in every epoch. A window as long as the
+    set is a whole permutation.
+    """
+
+    BLOCKS = 16
+
+    def __init__(
+        self,
+        places: NDArray[np.int64],
+        window: int,
+        batch_size: int,
+        seed: int,
+        *,
+        rank: int = 0,
+        num_replicas: int = 1,
+    ) -> None:
+        super().__init__(len(places), batch_size, seed, rank=rank, num_replicas=num_replicas)
+        self.window = window
+        self.laid_out = np.argsort(places, kind="stable")
+
+    def order(self, random: np.random.Generator) -> NDArray[np.int64]:
+        """Return the positions, blocks drawn first and then the samples of each window."""
+        block = max(1, self.window // self.BLOCKS)
+        blocks = np.split(self.laid_out, range(block, self.size, block))
+        drawn = np.concatenate([blocks[number] for number in random.permutation(len(blocks))])
+        windows = np.split(drawn, range(self.window, self.size, self.window))
+        return np.concatenate([random.permutation(window) for window in windows])
 
 
 class TripletBatches(TrainBatches):

@@ -36,8 +36,7 @@ def localization_loss(boxes: Tensor, true_boxes: Tensor, label: Tensor, cost: Co
     """
     present = label != NOTHING
     # Absent boxes give way to a constant before the cost: a product with zero would still carry a NaN backwards.
-    constant = boxes.new_tensor([0.25, 0.25, 0.5, 0.5])
-    costs = cost(*(torch.where(present[:, None], one, constant) for one in (boxes, true_boxes)))
+    costs = cost(*(torch.where(present[:, None], one, 0.25) for one in (boxes, true_boxes)))
     return torch.where(present, costs, 0).mean()
 
 

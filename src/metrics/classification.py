@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torchmetrics import Metric, MetricCollection
@@ -26,10 +28,15 @@ class MeanLoss(Metric):
         self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("samples", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
-    def update(self, loss: Tensor, size: int) -> None:
-        """Add a batch of `size` samples whose mean loss is `loss` (a scalar)."""
-        self.total += loss.double() * size
-        self.samples += size
+    def update(self, loss: Tensor, size: int | Sequence[int]) -> None:
+        """Add a batch of `size` samples whose mean loss is `loss` (a scalar), or several: (N,) with their N sizes.
+
+        Several are added one after another: the sum is the same to the bit however batches come together.
+        """
+        sizes = [size] if isinstance(size, int) else size
+        for mean, samples in zip(loss.double().reshape(-1), sizes, strict=True):
+            self.total += mean * samples
+        self.samples += sum(sizes)
 
     def compute(self) -> Tensor:
         """Return the mean over all samples seen."""

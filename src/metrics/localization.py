@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
@@ -57,7 +56,8 @@ class MeanIou(Metric):
 
     def update(self, target: Tensor, boxes: Tensor, true_boxes: Tensor) -> None:
         """Add a batch: labels (B,), predicted and true boxes (B, 4)."""
-        members = F.one_hot(target, len(self.total))  # a product with it adds up deterministically on every device
+        classes = torch.arange(len(self.total), device=target.device)
+        members = target[:, None] == classes  # a product with it adds up deterministically on every device
         self.total += paired_iou(boxes, true_boxes).double() @ members.double()
         self.images += members.sum(0)
 

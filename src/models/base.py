@@ -20,6 +20,7 @@ from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch.utils._pytree import tree_map_only
 from torchmetrics import MetricCollection
 
 from src import seeds
@@ -28,6 +29,9 @@ from src.data.sampler import Identities, Triplets
 from src.data.spec import DataSpec
 from src.data.view import View
 from src.errors import UserError
+from src.metrics.gathered import Gathered
+from src.models.compiling import GRAPHS, compile_in_place
+from src.models.fused import fused_where_possible
 from src.models.schedules import PerStep
 from src.networks.freezing import Freezing, Stage, stage_of
 
@@ -38,6 +42,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Batch = dict[str, Any]
+METRICS = "metrics"
+"""What a profile calls the part of a training step that measures and logs."""
+OF_EVERY_STEP = frozenset({"_current_fx_name", "last_loss"})
 Row = dict[str, str | float]
 """What `predict` writes of one image: values by column."""
 
@@ -76,6 +83,8 @@ class ImageModule(LightningModule):
     """The buffers that hold it: an average of weights has its own."""
     source_models: ClassVar[tuple[str, ...]] = ()
     """The models that a source run must be of, where not any will do."""
+    gathers: ClassVar[bool] = False
+    """Whether its training metrics add up counts, so that batches can be measured together (`Gathered`)."""
     auxiliary: ClassVar[bool] = True
     """Whether intermediate outputs of a network (GoogLeNet) have a loss here."""
     needs_source: ClassVar[bool] = False
@@ -93,18 +102,22 @@ class ImageModule(LightningModule):
         trainable: str | dict[Annotated[int, Ge(0)], str],
         layer_lr_decay: Annotated[float, Interval(gt=0, le=1)],
         decay_norm_and_bias: bool,
-        channels_last: bool,
-        compile: bool,
+        channels_last: bool | Literal["auto"],
+        compile: bool | Literal["default", "reduce-overhead", "max-autotune"],
         monitor: str,
         monitor_mode: Literal["min", "max"],
     ) -> None:
         super().__init__()
         self.spec, self.seed = spec, seed
         self.source = source
+        if channels_last == "auto":
+            channels_last = torch.cuda.is_available()
+            log.info("model.channels_last=auto: %s", str(channels_last).lower())
         self.network = network.to(memory_format=torch.channels_last) if channels_last else network
         self.freezing, self.layer_lr_decay = Freezing(network, trainable), layer_lr_decay
-        if compile:
-            self.network.compile()  # in place: a wrapper would change the names of the weights
+        compile_in_place(self.network, compile)
+        self.overwrites = compile in GRAPHS
+        """Whether the network's next outputs take the place of its last."""
         self.channels_last = channels_last
         self.decay_norm_and_bias = decay_norm_and_bias
         self.monitor, self.monitor_mode = monitor, monitor_mode
@@ -113,6 +126,7 @@ class ImageModule(LightningModule):
         self.metrics = nn.ModuleDict(
             {f"{split}_metrics": metrics.clone(prefix=f"{split}/") for split in ("train", "val", "test")}
         )
+        self._gathered = Gathered()
         self._restored_metrics: dict[str, Any] = {}
         self.validated: dict[str, float] = {}
         """The figures of the last validation of this epoch; empty where there was none yet."""
@@ -121,10 +135,20 @@ class ImageModule(LightningModule):
         self.outputs: list[dict[str, Tensor]] = []
         """What `evaluation_outputs` kept of the last evaluated split, batch by batch, on the CPU."""
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; those of every step without torch's search among parameters and modules.
+
+        Lightning sets the name of the hook that runs some eighty times in a step: a tenth of a millisecond.
+        """
+        if name in OF_EVERY_STEP:
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
+
     # What a learning problem defines
 
     def configure_metrics(self) -> MetricCollection:
-        """Return the metrics of one split; `update(outputs, batch)` of `update_metrics` feeds them."""
+        """Return the metrics of one split; `metric_inputs` feeds them."""
         raise NotImplementedError
 
     def metric_names(self) -> list[str]:
@@ -135,8 +159,8 @@ class ImageModule(LightningModule):
         """Return the mean loss of a batch and the network's outputs."""
         raise NotImplementedError
 
-    def update_metrics(self, metrics: MetricCollection, outputs: Any, batch: Batch, loss: Tensor) -> None:
-        """Feed a batch to the metrics of its split."""
+    def metric_inputs(self, outputs: Any, batch: Batch, loss: Tensor) -> dict[str, Any]:
+        """Return what the `update` of a split's metrics is given of a batch, without gradients."""
         raise NotImplementedError
 
     def evaluation_outputs(self, outputs: Any, batch: Batch) -> dict[str, Tensor]:
@@ -186,7 +210,8 @@ class ImageModule(LightningModule):
 
     def forward(self, images: Tensor) -> Any:
         """Apply the network to normalised images (B, C, H, W)."""
-        return self.network(self.as_network_takes_them(images))
+        outputs = self.network(self.as_network_takes_them(images))
+        return tree_map_only(Tensor, torch.clone, outputs) if self.overwrites else outputs
 
     def as_network_takes_them(self, images: Tensor) -> Tensor:
         """Return images in the network's type, not float32 with trainer.precision=bf16-true, and memory format."""
@@ -198,15 +223,20 @@ class ImageModule(LightningModule):
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
     def split_metrics(self, split: str) -> MetricCollection:
-        """Return the metrics of a split."""
+        """Return the metrics of a split, up to its last batch."""
         metrics = self.metrics[f"{split}_metrics"]
         assert isinstance(metrics, MetricCollection)
+        if split == "train" and (inputs := self._gathered.taken()) is not None:
+            metrics.update(**inputs)
         return metrics
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Reseed every generator that a layer or loss may use, so that a step depends on its place alone."""
         seed = seeds.stream(self.seed, "step", self.trainer.global_step, batch_idx, self.global_rank)
-        torch.manual_seed(seed)
+        if self.device.type == "cpu":
+            torch.default_generator.manual_seed(seed)  # manual_seed() notes a stack trace for each device: 0.1 ms
+        else:
+            torch.manual_seed(seed)
         np.random.seed(seed % 2**32)
         random.seed(seed)
 
@@ -214,12 +244,21 @@ class ImageModule(LightningModule):
         """Return the loss; metrics accumulate on the device, and nothing waits for it between logging intervals."""
         loss, outputs = self.compute_loss(batch)
         self.last_loss = loss.detach()
-        self.update_metrics(self.split_metrics("train"), outputs, batch, self.last_loss)
+        with self.trainer.profiler.profile(METRICS):  # type: ignore[attr-defined]
+            self._count(outputs, batch)
+        return loss
+
+    def _count(self, outputs: Any, batch: Batch) -> None:
+        """Measure a training batch, and log its loss where that is due."""
+        inputs = self.metric_inputs(outputs, batch, self.last_loss)
+        if not self.gathers:
+            self.split_metrics("train").update(**inputs)
+        elif self._gathered.add(inputs):
+            self.split_metrics("train")
         if is_logged(self.trainer, self.trainer.global_step + 1):
             size = len(batch["index"])
             self.log("train/loss_step", self.last_loss, on_step=True, on_epoch=False, batch_size=size)
             self.log("lr", self.learning_rate(), on_step=True, on_epoch=False, batch_size=size)
-        return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Measure a batch of the validation split."""
@@ -235,7 +274,7 @@ class ImageModule(LightningModule):
 
     def _evaluate(self, split: str, batch: Batch) -> None:
         loss, outputs = self.compute_loss(batch)
-        self.update_metrics(self.split_metrics(split), outputs, batch, loss)
+        self.split_metrics(split).update(**self.metric_inputs(outputs, batch, loss))
         kept = self.evaluation_outputs(outputs, batch)
         self.outputs.append(
             {key: value.detach().cpu() for key, value in kept.items()} | {"index": batch["index"].cpu()}
@@ -312,7 +351,8 @@ class ImageModule(LightningModule):
                 f"model.trainable={self.freezing.learning_in(0)}: nothing learns in epoch 0, since all of the model is "
                 "frozen; type head, a layer's name or all"
             )
-        optimizer = self._optimizer(self.parameter_groups())
+        at_once = len(self.freezing.plan) == 1
+        optimizer = fused_where_possible(self._optimizer, self.trainer, all_at_once=at_once)(self.parameter_groups())
         total = self.trainer.estimated_stepping_batches
         if not math.isfinite(total):
             raise UserError("a schedule needs the training's length: type trainer.max_epochs or trainer.max_steps")

@@ -35,6 +35,7 @@ class Classifier(ImageModule):
     """
 
     requires: ClassVar[tuple[str, ...]] = ("label",)
+    gathers: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -105,15 +106,15 @@ class Classifier(ImageModule):
         several = self.spec.multilabel
         return [class_columns(self.spec.classes, row, several=several) for row in predicted["probabilities"].tolist()]
 
-    def update_metrics(self, metrics: MetricCollection, outputs: Tensor, batch: Batch, loss: Tensor) -> None:
-        """Feed logits and labels; a mixed batch counts as the label with the larger share."""
+    def metric_inputs(self, outputs: Tensor, batch: Batch, loss: Tensor) -> dict[str, Any]:
+        """Return logits and labels; a mixed batch counts as the label with the larger share."""
         label = batch["label"]
         scores = outputs.detach().float()
         if self.spec.multilabel:
             scores, hard = scores.sigmoid(), (label > 0.5).long()
         else:
             hard = label.argmax(-1) if label.ndim == 2 else label
-        metrics.update(preds=scores, target=hard, loss=loss, size=len(label))
+        return {"preds": scores, "target": hard, "loss": loss, "size": len(label)}
 
     def evaluation_outputs(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Return `probabilities` (B, K) and `label`."""

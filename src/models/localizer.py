@@ -105,16 +105,16 @@ class Localizer(ImageModule):
             loss = loss + self.aux_weight * classification_loss(scores, label, smoothing)
         return loss + self.gamma * localization_loss(found.boxes, true_boxes, label, self.cost), found
 
-    def update_metrics(self, metrics: MetricCollection, outputs: Found, batch: Batch, loss: Tensor) -> None:
-        """Feed scores, labels and both boxes."""
-        metrics.update(
-            preds=outputs.logits.detach().float(),
-            target=batch["label"],
-            boxes=corners(outputs.boxes.detach()),
-            true_boxes=batch["box"],
-            loss=loss,
-            size=len(batch["label"]),
-        )
+    def metric_inputs(self, outputs: Found, batch: Batch, loss: Tensor) -> dict[str, Any]:
+        """Return scores, labels and both boxes."""
+        return {
+            "preds": outputs.logits.detach().float(),
+            "target": batch["label"],
+            "boxes": corners(outputs.boxes.detach()),
+            "true_boxes": batch["box"],
+            "loss": loss,
+            "size": len(batch["label"]),
+        }
 
     def evaluation_outputs(self, outputs: Found, batch: Batch) -> dict[str, Tensor]:
         """Return `probabilities` (B, K + 1), `label`, `box` and `true_box` (B, 4) as relative corners."""

@@ -141,12 +141,11 @@ class VerificationModel(ImageModule):
         real = torch.arange(int(sizes.max()), device=self.device) < sizes[:, None]
         return every[real], who[real]
 
-    def update_metrics(self, metrics: MetricCollection, outputs: Any, batch: Batch, loss: Tensor) -> None:
-        """Feed embeddings to the measures of their split; of training batches, the loss."""
+    def metric_inputs(self, outputs: Any, batch: Batch, loss: Tensor) -> dict[str, Any]:
+        """Return the embeddings for the measures of their split; of training batches, the loss."""
         if self.training:
-            metrics.update(loss=loss, size=len(batch["index"]), **outputs)
-        else:
-            metrics.update(embeddings=outputs, identities=batch["identity"], indices=batch["index"])
+            return {"loss": loss, "size": len(batch["index"]), **outputs}
+        return {"embeddings": outputs, "identities": batch["identity"], "indices": batch["index"]}
 
     def evaluation_outputs(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Return `embedding` (B, D) and `identity`; of a test also `pixels` (B, C * H * W), where not too many."""

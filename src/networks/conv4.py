@@ -14,13 +14,13 @@ that size: the first maps are the large ones.
 from __future__ import annotations
 
 import itertools
-from typing import Annotated
+from typing import Annotated, Any
 
 from annotated_types import Ge, Interval, MinLen
 from torch import Tensor, nn
 
 from src.errors import UserError
-from src.networks.weights import load_weights
+from src.networks.published import finished
 
 
 class Conv4(nn.Module):
@@ -58,6 +58,7 @@ def conv4(
     num_classes: Annotated[int, Ge(1)],
     in_channels: Annotated[int, Ge(1)],
     image_size: Annotated[int, Ge(1)],
+    **variation: Any,
 ) -> nn.Module:
     """Build Conv-4, new or from a file. Raises UserError for images of which the pooling leaves nothing."""
     smallest = 2 ** len(widths)
@@ -69,5 +70,4 @@ def conv4(
     network = Conv4(
         widths=widths, dropout=dropout, outputs=num_classes, in_channels=in_channels, image_size=image_size
     )  # fmt: skip
-    load_weights(network, weights, published={})
-    return network
+    return finished(network, in_channels, image_size, weights, {}, **variation)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
+from annotated_types import Ge
 from torch import nn
 
+from src.errors import UserError
 from src.networks.fit import require_image_size
+from src.networks.variations import Normalization, Pooling, normalize_otherwise, pool_otherwise, reduce_depth
 from src.networks.weights import load_weights
 
 
@@ -36,11 +39,25 @@ def finished(
     weights: str | None,
     urls: Mapping[str, str],
     ignore: tuple[str, ...] = (),
+    *,
+    normalization: Normalization = "as_published",
+    pooling: Pooling = "as_published",
+    reduction: Annotated[int, Ge(1)] | None = None,
 ) -> nn.Module:
-    """Return `network`, when the image size fits, with the weights loaded that the configuration names.
+    """Return `network`, varied as asked, when the image size fits, with the weights that the configuration names.
 
-    Keys of the weights that start with one of `ignore` are left out. Raises UserError as its two steps do.
+    Keys of the weights that start with one of `ignore` are left out. Raises UserError as its steps do, and where
+    published weights are asked for layers that are not as published.
     """
+    if weights in urls and (normalization != "as_published" or reduction is not None):
+        raise UserError(
+            f"network.weights={weights} belong to the network as published: leave away network.normalization"
+            f"={normalization} and network.reduction={reduction}, or network.weights"
+        )
     require_image_size(network, in_channels, image_size)
+    normalize_otherwise(network, normalization)
+    pool_otherwise(network, pooling)
+    if reduction is not None:
+        reduce_depth(network, reduction, in_channels, image_size)
     load_weights(network, weights, urls, ignore)
     return network

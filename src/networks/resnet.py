@@ -1,10 +1,12 @@
-"""ResNet over torchvision: any depth, any number of channels, and stems for small images.
+"""ResNet over torchvision: any depth, any number of channels, stems for small images, dilated or plain.
 
-He, Zhang, Ren, Sun: Deep residual learning for image recognition, CVPR 2016 (Table 1 has the depths).
+He, Zhang, Ren, Sun: Deep residual learning for image recognition, CVPR 2016 (Table 1 has the depths, section 4.1 the
+plain networks); Yu, Koltun, Funkhouser: Dilated residual networks, CVPR 2017 (section 2).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Ge
@@ -27,15 +29,21 @@ def resnet(
     depth: Annotated[int, Ge(1)],
     layers: list[int] | None,
     stem: Literal["auto", "imagenet", "medium", "small"],
+    output_stride: Literal[32, 16, 8],
+    shortcuts: bool,
     weights: str | None,
     num_classes: Annotated[int, Ge(1)],
     in_channels: Annotated[int, Ge(1)],
     image_size: Annotated[int, Ge(1)],
+    **variation: Any,
 ) -> nn.Module:
     """Build a ResNet.
 
     `layers` gives the blocks of each stage for a depth that the paper lacks; `depth` then says whether they are basic
-    (two layers each) or bottlenecks (three). Raises UserError where the two contradict each other.
+    (two layers each) or bottlenecks (three). With an `output_stride` of 16 or 8 the last one or two stages are dilated
+    rather than strided: the same weights look at the same extent, on a map two or four times as large. Without
+    `shortcuts` it is the plain network of section 4.1, which learns worse the deeper it is. Raises UserError where
+    depth and layers contradict each other.
     """
     from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
@@ -44,8 +52,12 @@ def resnet(
     stem_name = settled_stem(stem, image_size, weights, urls)
     network = ResNet(BasicBlock if layers_per_block == 2 else Bottleneck, blocks, num_classes=num_classes)
     _set_stem(network, stem_name)
+    if output_stride < 32:
+        _dilate([network.layer3, network.layer4] if output_stride == 8 else [network.layer4])
+    if not shortcuts:
+        _cut_shortcuts(network)
     fit_input(network, in_channels, kaiming_fan_out)
-    return finished(network, in_channels, image_size, weights, urls)
+    return finished(network, in_channels, image_size, weights, urls, **variation)
 
 
 def published_name(*, depth: int, layers: list[int] | None, **_: Any) -> str | None:
@@ -74,6 +86,40 @@ def stages(depth: int, layers: list[int] | None) -> tuple[list[int], int]:
             f"network.depth is {depth}; type network.depth={basic} or network.depth={bottleneck}"
         )
     return layers, 2 if depth == basic else 3
+
+
+def _dilate(stages: Sequence[nn.Module]) -> None:
+    """Take the stride out of consecutive stages, and spread the filters behind each by as much.
+
+    At every second position, or fourth, the map then has the values that it had before.
+    """
+    dilation = 1
+    for stage in stages:
+        for layer in stage.modules():
+            if isinstance(layer, nn.Conv2d):
+                strided, layer.stride = layer.stride != (1, 1), (1, 1)
+                if layer.kernel_size == (3, 3):  # the one that strided still sees the map of the stage before
+                    reach = dilation if strided else 2 * dilation
+                    layer.dilation = layer.padding = (reach, reach)
+        dilation *= 2
+
+
+def _cut_shortcuts(network: nn.Module) -> None:
+    """Make each block the sequence of its layers alone."""
+    for stage in (network.layer1, network.layer2, network.layer3, network.layer4):
+        assert isinstance(stage, nn.Sequential)
+        for number, block in enumerate(stage):
+            stage[number] = _without_shortcut(block)
+
+
+def _without_shortcut(block: nn.Module) -> nn.Sequential:
+    plain = nn.Sequential()
+    for name, layer in block.named_children():
+        if name not in ("downsample", "relu"):
+            plain.add_module(name, layer)
+            if name.startswith("bn"):
+                plain.add_module(f"relu{name[2:]}", nn.ReLU(inplace=True))
+    return plain
 
 
 def _set_stem(network: ResNet, stem: str) -> None:

@@ -24,6 +24,7 @@ def squeezenet(
     num_classes: Annotated[int, Ge(1)],
     in_channels: Annotated[int, Ge(1)],
     image_size: Annotated[int, Ge(1)],
+    **variation: Any,
 ) -> nn.Module:
     """Build SqueezeNet. It has no dense layer: its head is a convolution, averaged over the image.
 
@@ -34,7 +35,7 @@ def squeezenet(
     name = published_name(version=version)
     network = get_model(name, weights=None, num_classes=num_classes, dropout=dropout)
     fit_input(network, in_channels, _init)
-    return finished(network, in_channels, image_size, weights, published_urls(name))
+    return finished(network, in_channels, image_size, weights, published_urls(name), **variation)
 
 
 def published_name(*, version: float, **_: Any) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import nn
 
 from src.networks.input_layer import first_conv_name, fit_input, kaiming_fan_out
@@ -19,8 +21,14 @@ def strided_network(
     from torchvision.models import get_model
 
     urls = published_urls(name)
+    return strided(get_model(name, weights=None, num_classes=num_classes), stem, weights, urls, in_channels, image_size)
+
+
+def strided(
+    network: nn.Module, stem: str, weights: str | None, urls: Mapping[str, str], in_channels: int, image_size: int
+) -> nn.Module:
+    """Return a network of such a stem, new, with the stem, the input channels and the weights that were asked for."""
     settled = settled_stem(stem, image_size, weights, urls)
-    network: nn.Module = get_model(name, weights=None, num_classes=num_classes)
     first = network.get_submodule(first_conv_name(network) or "")
     if settled == "small" and isinstance(first, nn.Conv2d):
         first.stride = (1, 1)

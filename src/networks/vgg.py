@@ -25,6 +25,7 @@ def vgg(
     num_classes: Annotated[int, Ge(1)],
     in_channels: Annotated[int, Ge(1)],
     image_size: Annotated[int, Ge(1)],
+    **variation: Any,
 ) -> nn.Module:
     """Build a VGG. Its dense layers see 7x7 maps whatever the image size: small ones are stretched, large averaged."""
     from torchvision.models import get_model
@@ -33,7 +34,7 @@ def vgg(
     network = get_model(name, weights=None, num_classes=num_classes, dropout=dropout)
     network.avgpool = AdaptiveAveragePool(7, 7)
     fit_input(network, in_channels, kaiming_fan_out)
-    return finished(network, in_channels, image_size, weights, published_urls(name))
+    return finished(network, in_channels, image_size, weights, published_urls(name), **variation)
 
 
 def published_name(*, depth: int, batch_norm: bool, **_: Any) -> str:

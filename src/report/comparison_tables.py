@@ -105,7 +105,7 @@ def _counts(values: Sequence[Any]) -> str:
 def provenance_table(runs: Sequence[Run], *, reproducible: bool) -> Table:
     """Return what was run: digests of configuration, code and data, and unless `reproducible` commit and times."""
     columns = ["run", "configuration", "code", "data"]
-    columns += [] if reproducible else ["commit", "started", "seconds"]
+    columns += [] if reproducible else ["commit", "started", "time"]
     rows = []
     for run in runs:
         row = [Cell(run.label), *(Cell((value or MISSING)[:16], code=bool(value)) for value in run.digests.values())]

@@ -10,9 +10,6 @@ from src.data.module import ImageData
 from src.files import atomic
 from src.models.base import ImageModule
 from src.networks.weights_file import parts_beside_the_network
-from src.report.answered import answer_sections
-from src.report.page import write_run_report
-from src.report.transfer import learning_section
 from src.runs.directory import RunDirectory
 
 
@@ -38,6 +35,10 @@ def read_weights(run: RunDirectory) -> dict[str, Tensor]:
 
 def write_report(run: RunDirectory, model: ImageModule, data: ImageData, split: str | None) -> None:
     """Write the answers on the split that was evaluated last, and `report.html`, which shows them."""
+    from src.report.answered import answer_sections
+    from src.report.page import write_run_report
+    from src.report.transfer import learning_section
+
     answers = model.answers(data, split) if split is not None and model.outputs else None
     sections = model.report_sections()
     if answers is not None and split is not None:

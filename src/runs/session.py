@@ -29,6 +29,8 @@ MAY_CHANGE = (
     "data.cache_dir",
     "data.store",
     "data.store_budget",
+    "data.stream",
+    "data.stream_cache",
     "logger",
     "allowed_packages",
     "name",
@@ -123,7 +125,6 @@ def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
     prepare_process(config["threads"], run.path / "log.txt")
     from src.callbacks.checkpoint import Interrupted
     from src.runs.record import Record
-    from src.runs.results import write_report
     from src.runs.training import train
 
     record = Record.begin(
@@ -143,6 +144,8 @@ def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
         raise
     record.end("finished")
     if is_main_process():
+        from src.runs.results import write_report
+
         write_report(run, outcome.model, outcome.data, outcome.split)
         print_figures(outcome.figures)
         print(shown(run.path))
@@ -201,8 +204,10 @@ def prepare_process(threads: int, log: Path | None = None) -> None:
     logging.captureWarnings(True)
     for message in EXPECTED_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
+    from src.runs.imports import import_lightning
+
     gc.disable()  # importing only adds to what there is: looking through it takes a fifth of the time
-    import pytorch_lightning  # noqa: F401 - sets the level of its loggers when it is imported
+    import_lightning()  # sets the level of its loggers when it is imported
     import torch
 
     gc.enable()

@@ -32,6 +32,8 @@ from src.networks.head import replace_head
 from src.networks.weights import load_state
 from src.runs.checkpoint_io import AtomicCheckpointIO, load_checkpoint
 from src.runs.directory import RunDirectory, link_latest
+from src.runs.lean import Unprofiled, skip_idle_hooks
+from src.runs.profile import StepProfiler
 from src.runs.record import Record
 from src.runs.results import read_weights, write_weights
 from src.runs.samples import write_samples
@@ -90,6 +92,8 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
     with record.phase("fit"):
         fit(trainer, model, data, run.checkpoint("last") if resume else None)
     record.update(images_per_second=round(progress.images_per_second, 1))
+    if isinstance(trainer.profiler, StepProfiler) and trainer.is_global_zero:  # type: ignore[attr-defined]
+        trainer.profiler.write(run.path)  # type: ignore[attr-defined]
     if run.chosen_checkpoint().exists():
         load_weights(model, run)
     figures = best_figures(callbacks, history)
@@ -108,6 +112,7 @@ def fit(trainer: Trainer, model: ImageModule, data: ImageData, checkpoint: Path 
     if checkpoint is not None and not checkpoint.exists():
         log.warning("%s stopped before its first checkpoint: starting again at step 0.", checkpoint.parent.parent)
         checkpoint = None
+    skip_idle_hooks(trainer.callbacks, model)  # type: ignore[attr-defined] # Trainer's declaration lacks it
     with stoppable():
         trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
 
@@ -230,6 +235,8 @@ def build_loggers(config: Config, run: RunDirectory, record: Record) -> list[Log
 def build_trainer(config: Config, run: RunDirectory, callbacks: list[Callback], loggers: list[Logger]) -> Trainer:
     """Return Lightning's Trainer, with our checkpoints, sampler and progress in place of its own."""
     section = dict(config["trainer"])
+    if section.get("profiler") is None:
+        section["profiler"] = Unprofiled()
     trainer: Trainer
     with stoppable():
         trainer = build(

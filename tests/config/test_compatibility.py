@@ -98,3 +98,14 @@ def test_a_localizer_without_boxes_is_told_which_data_have_them():
     assert found.what.startswith("model=localizer needs label, box; data=imagenette provides label")
     names = set(found.suggestion.partition(": ")[2].replace(" or ", ", ").split(", "))
     assert {"shapes", "caltech", "boxes_csv", "voc", "coco"} <= names
+
+
+def test_a_stream_has_a_place_and_a_place_is_read():
+    (found,) = problems_of("data.store=stream")
+    assert (found.key, found.suggestion) == (
+        "data.store=stream", "type data.stream=FOLDER or data.stream=s3://BUCKET/PREFIX"
+    )  # fmt: skip
+    (found,) = problems_of("data.stream=s3://bucket/shapes", "data.store=packed")
+    assert found.suggestion == "type data.store=stream too"
+    assert lines_of(problems_of("data.store=stream", "data.stream=s3://bucket/shapes")) == []
+    assert lines_of(problems_of("data.store=stream", "data.stream=s3://bucket/shapes", command="prepare")) == []

@@ -13,7 +13,7 @@ from src.data import blocks
 from src.data.augmentation import Augmentation
 from src.data.dataset import BatchDataset
 from src.data.medium import Files
-from src.data.module import _Augment, _quiet_worker
+from src.data.module import _Augment, quiet_worker
 from src.data.sampler import TrainBatches
 from src.data.sources.shapes import Shapes
 
@@ -36,7 +36,7 @@ def loader(workers: int, places: int, batch_size: int = 8) -> DataLoader:
         batch_size=None,
         num_workers=workers,
         persistent_workers=workers > 0,
-        worker_init_fn=_quiet_worker,
+        worker_init_fn=quiet_worker,
     )
 
 
@@ -52,7 +52,7 @@ def require_same(one, other):
                 assert mine == theirs
 
 
-@pytest.mark.parametrize(("workers", "places"), [(1, 0), (1, 5), (2, 5), (2, 1)])
+@pytest.mark.parametrize(("workers", "places"), [(0, 5), (0, 1), (1, 0), (1, 5), (2, 5), (2, 1)])
 def test_batches_of_loader_processes_are_those_of_this_one(workers, places):
     """All of them are kept: where no place is free, a batch has memory of its own."""
     kept = list(loader(workers, places))
@@ -74,8 +74,9 @@ def test_a_view_of_a_batch_keeps_its_memory():
     assert all((array == mine).all() for array, mine in zip(arrays, other, strict=True))
 
 
-def test_places_are_used_again_when_the_training_has_let_go():
-    batches = loader(1, 6)
+@pytest.mark.parametrize("workers", [0, 1])
+def test_places_are_used_again_when_the_training_has_let_go(workers):
+    batches = loader(workers, 6)
     pool = batches.dataset.places
     addresses = set()
     for _ in range(3):

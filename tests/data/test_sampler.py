@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from src.data.sampler import EvalBatches, TrainBatches
+from src.data.places import places
+from src.data.sampler import EvalBatches, TrainBatches, WindowBatches
 
 
 def epochs(sampler, count):
@@ -55,3 +56,39 @@ def test_evaluation_counts_every_sample_exactly_once(replicas):
     seen = np.concatenate([batch.positions for part in parts for batch in part])
     assert sorted(seen.tolist()) == list(range(101))
     assert [len(part) for part in parts] == [len(list(part)) for part in parts]
+
+
+def test_a_window_holds_sixteen_blocks_of_neighbours_and_an_epoch_every_sample():
+    where = places(640)
+    order = np.concatenate(next(epochs(WindowBatches(where, 64, 16, seed=1), 1)))
+    assert sorted(order.tolist()) == list(range(640))
+    block_of = where // 4  # a sixteenth of the window
+    for window in np.split(order, 10):
+        assert sorted(block_of[window].tolist()) == sorted(np.repeat(np.unique(block_of[window]), 4).tolist())
+    first, second = (np.concatenate(epoch) for epoch in epochs(WindowBatches(where, 64, 16, seed=1), 2))
+    assert set(first[:64].tolist()) != set(second[:64].tolist())  # blocks meet others
+
+
+def test_a_window_of_a_folder_sorted_by_class_has_all_classes():
+    labels = np.repeat(np.arange(10), 1000)
+    order = np.concatenate(next(epochs(WindowBatches(places(10_000), 1024, 64, seed=0), 1)))
+    counts = [np.bincount(labels[window], minlength=10) for window in np.split(order[:9216], 9)]
+    # Ten classes of 102.4: three standard deviations of a multinomial draw are 29.
+    assert np.abs(np.array(counts) - 102.4).max() < 4 * 9.6
+
+
+def test_a_window_seeks_and_divides_as_a_whole_permutation_does():
+    where = places(96)
+    whole = next(epochs(WindowBatches(where, 32, 8, seed=3), 1))
+    halves = [next(epochs(WindowBatches(where, 32, 4, seed=3, rank=rank, num_replicas=2), 1)) for rank in range(2)]
+    assert [left + right for left, right in zip(*halves, strict=True)] == whole
+    sampler = WindowBatches(where, 32, 8, seed=3)
+    sampler.seek(0, 5)
+    assert [batch.positions.tolist() for batch in sampler] == whole[5:]
+
+
+def test_places_of_a_part_keep_their_order():
+    where = places(100)
+    part = np.arange(0, 100, 3)
+    laid_out = np.argsort(where)
+    assert part[np.argsort(where[part])].tolist() == [index for index in laid_out.tolist() if index % 3 == 0]

@@ -97,13 +97,13 @@ def test_every_family_learns_both_class_and_box(family):
 
 
 def test_intermediate_classifiers_are_added_with_their_weight():
-    model = localizer("googlenet", aux_weight=0.5).train()
+    model = localizer("googlenet_bn", aux_weight=0.5).train()
     data = batch((1, 2))
     loss, found = model.compute_loss(data)
     assert len(found.auxiliary) == 2
     entropy = [nn.functional.cross_entropy(scores, data["label"]) for scores in (found.logits, *found.auxiliary)]
     assert loss.item() > (entropy[0] + 0.5 * (entropy[1] + entropy[2])).item()
-    without, _ = localizer("googlenet", aux_weight=0.5, gamma=0.0).train().compute_loss(data)
+    without, _ = localizer("googlenet_bn", aux_weight=0.5, gamma=0.0).train().compute_loss(data)
     torch.testing.assert_close(without, entropy[0] + 0.5 * (entropy[1] + entropy[2]))
 
 
@@ -187,7 +187,7 @@ def test_figures_per_class_are_those_of_test_alone():
     with torch.no_grad():
         _, found = model.eval().compute_loss(data)
     for split in ("val", "test"):
-        model.update_metrics(model.split_metrics(split), found, data, torch.tensor(1.0))
+        model.split_metrics(split).update(**model.metric_inputs(found, data, torch.tensor(1.0)))
     shared = {"loss", "accuracy", "mean_iou", "nothing_recall"}
     shared |= {"localization_accuracy", "localization_error", "mean_localization_accuracy"}
     assert {name.partition("/")[2] for name in model.split_metrics("val").compute()} == shared

@@ -17,6 +17,10 @@ SMALL_FAMILIES: dict[str, dict[str, Any]] = {
     "alexnet": {},
     "vgg19": {"depth": 11},
     "googlenet": {},
+    "googlenet_bn": {},
+    "zfnet": {},
+    "nin": {},
+    "bn_inception": {},
     "resnet": {},
     "squeezenet": {"version": 1.1},
     "efficientnet": {},
@@ -26,13 +30,15 @@ SMALL_FAMILIES: dict[str, dict[str, Any]] = {
 }
 """Every family, in a small variant."""
 
-LIGHT_FAMILIES = {name: changes for name, changes in SMALL_FAMILIES.items() if name != "vgg19"}
+LIGHT_FAMILIES = {name: changes for name, changes in SMALL_FAMILIES.items() if name not in ("vgg19", "zfnet")}
 """Those that take no second to build."""
 
 
 def section(family: str, /, **changes: Any) -> dict[str, Any]:
     """Return conf/network/FAMILY.yaml with `changes`; an unknown key is a mistake of the test."""
     values: dict[str, Any] = yaml.safe_load((CONF / f"{family}.yaml").read_text())
+    for base in values.pop("defaults", ()):
+        values = {**yaml.safe_load((CONF / f"{base}.yaml").read_text()), **values}
     assert changes.keys() <= values.keys()
     return {**values, **changes}
 

@@ -18,7 +18,12 @@ PUBLISHED_PARAMETERS = [  # torchvision's documentation of its published weights
     ("vgg19", {}, 143_667_240),
     ("vgg19", {"batch_norm": True}, 143_678_248),
     ("alexnet", {}, 61_100_840),
-    ("googlenet", {"auxiliary": False}, 6_624_904),
+    ("googlenet_bn", {"auxiliary": False}, 6_624_904),
+    ("googlenet", {"auxiliary": False}, 6_998_552),  # 6,826 x 1,024 weights, and the biases
+    ("alexnet", {"streams": 2}, 60_965_224),
+    ("zfnet", {}, 62_357_608),
+    ("nin", {"stem": "imagenet"}, 7_595_176),
+    ("bn_inception", {}, 11_285_224),  # 11,295,240 with a bias for each of the 10,016 normalised channels
     ("squeezenet", {"version": 1.0}, 1_248_424),
     ("squeezenet", {"version": 1.1}, 1_235_496),
     ("efficientnet", {"variant": "b0"}, 5_288_548),
@@ -62,7 +67,7 @@ def test_a_new_network_is_a_function_of_torchs_seed(name):
     assert all(torch.equal(one[key], two[key]) for key in one)
 
 
-@pytest.mark.parametrize("name", ["alexnet", "convnext", "googlenet", "resnet", "squeezenet", "mobilenet"])
+@pytest.mark.parametrize("name", ["alexnet", "convnext", "googlenet_bn", "resnet", "squeezenet", "mobilenet"])
 def test_a_replaced_first_convolution_is_drawn_like_the_familys_own(name):
     """The spread of its weights, relative to the rule of He et al. for the same layer, is that of three channels."""
     torch.manual_seed(0)
@@ -76,7 +81,9 @@ def test_a_replaced_first_convolution_is_drawn_like_the_familys_own(name):
 SMALLEST = [  # from the strides: each stage must leave one pixel for its pooling or patch
     ("alexnet", {}, 63),
     ("vgg19", {"depth": 11}, 32),  # five halvings
-    ("googlenet", {}, 15),
+    ("googlenet", {}, 31),  # 16, 8, 4, 2, 1
+    ("googlenet_bn", {}, 15),
+    ("zfnet", {}, 63),
     ("squeezenet", {"version": 1.0}, 21),
     ("squeezenet", {"version": 1.1}, 17),
     ("convnext", {"stem": "imagenet"}, 32),  # 4 x 2 x 2 x 2
@@ -92,9 +99,9 @@ def test_an_image_too_small_is_refused_with_the_size_found_and_needed(name, chan
             build(name, image_size=smallest - 1, **changes)
 
 
-@pytest.mark.parametrize("name", ["alexnet", "googlenet", "squeezenet"])
+@pytest.mark.parametrize("name", ["alexnet", "googlenet_bn", "squeezenet"])
 def test_the_smallest_size_is_enough_to_train(name):
-    smallest = {"alexnet": 63, "googlenet": 15, "squeezenet": 17}[name]
+    smallest = {"alexnet": 63, "googlenet_bn": 15, "squeezenet": 17}[name]
     network = build(name, image_size=smallest, **SMALL_FAMILIES[name])
     output = network(torch.rand(2, 3, smallest, smallest))
     logits = output if isinstance(output, torch.Tensor) else output.logits

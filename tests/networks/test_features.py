@@ -17,6 +17,10 @@ EXPECTED = {  # the last stage as each family's own code names it; channels as p
     "alexnet": ("features", (256, 2, 2)),
     "vgg19": ("features", (512, 3, 3)),
     "googlenet": ("inception5b", (1024, 3, 3)),
+    "googlenet_bn": ("inception5b", (1024, 3, 3)),
+    "zfnet": ("features", (256, 2, 2)),  # (96 - 5) // 2 + 1 = 46, 23; 10, 5; 2
+    "nin": ("features", (1024, 2, 2)),  # 22, 11, 5, 2
+    "bn_inception": ("features", (1024, 3, 3)),
     "resnet": ("layer4", (512, 3, 3)),
     "squeezenet": ("features", (512, 5, 5)),
     "efficientnet": ("features", (1280, 3, 3)),

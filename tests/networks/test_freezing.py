@@ -77,7 +77,7 @@ def test_what_learns(trainable, expected):
 
 
 def test_dropout_before_a_head_is_off_though_intermediate_heads_are_defined_before_it():
-    network = build("googlenet", num_classes=3)
+    network = build("googlenet_bn", num_classes=3)
     Freezing(network, "head")
     network.train()
     assert not any(module.training for module in network.modules() if isinstance(module, nn.Dropout))

@@ -10,7 +10,7 @@ from tests.networks.building import build, section
 
 
 def test_auxiliary_logits_come_while_training_only():
-    network = build("googlenet", num_classes=4)
+    network = build("googlenet_bn", num_classes=4)
     images = torch.rand(2, 3, 64, 64)
     output = network(images)
     assert isinstance(output, GoogLeNetOutputs)
@@ -19,15 +19,15 @@ def test_auxiliary_logits_come_while_training_only():
 
 
 def test_without_auxiliary_classifiers_there_are_logits_alone():
-    network = build("googlenet", num_classes=4, auxiliary=False)
+    network = build("googlenet_bn", num_classes=4, auxiliary=False)
     assert network(torch.rand(2, 3, 64, 64)).shape == (2, 4)
     assert not any(key.startswith("aux") for key in network.state_dict())
 
 
 def test_weights_with_auxiliary_classifiers_fit_a_network_without(tmp_path):
-    full = build("googlenet")
+    full = build("googlenet_bn")
     save_file(full.state_dict(), tmp_path / "full.safetensors")
-    bare = build("googlenet", auxiliary=False, weights=str(tmp_path / "full.safetensors"))
+    bare = build("googlenet_bn", auxiliary=False, weights=str(tmp_path / "full.safetensors"))
     assert all(torch.equal(value, full.state_dict()[key]) for key, value in bare.state_dict().items())
 
 
@@ -35,9 +35,9 @@ def test_published_weights_see_the_numbers_that_torchvision_gives_them():
     """torchvision converts ImageNet's normalisation inside the network; ours is normalised with 0.5 from the start."""
     torch.manual_seed(0)
     theirs = GoogLeNet(num_classes=4, transform_input=True, init_weights=True).eval()
-    ours = build("googlenet", num_classes=4).eval()
+    ours = build("googlenet_bn", num_classes=4).eval()
     ours.load_state_dict(theirs.state_dict())
-    found = preprocessing(section("googlenet", weights="IMAGENET1K_V1"))
+    found = preprocessing(section("googlenet_bn", weights="IMAGENET1K_V1"))
     assert found is not None
 
     def normalized(images, mean, std):

@@ -13,6 +13,10 @@ HEADS = {
     "alexnet": "classifier.6",
     "vgg19": "classifier.6",
     "googlenet": "fc",
+    "googlenet_bn": "fc",
+    "zfnet": "classifier.7",
+    "nin": "classifier.0",
+    "bn_inception": "fc",
     "resnet": "fc",
     "squeezenet": "classifier.1",
     "efficientnet": "classifier.1",
@@ -37,7 +41,7 @@ def test_the_head_of_every_family_is_found_and_replaced(name):
 
 
 def test_googlenets_auxiliary_heads_are_heads():
-    network = build("googlenet")
+    network = build("googlenet_bn")
     assert head_names(network) == ("fc", "aux1.fc2", "aux2.fc2")
     replace_head(network, 3)
     assert [logits.shape for logits in network(torch.rand(2, 3, 64, 64))] == [(2, 3)] * 3

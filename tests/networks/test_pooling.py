@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from src.networks.googlenet import Auxiliary
+from src.networks.googlenet_bn import Auxiliary
 from src.networks.pooling import AdaptiveAveragePool
 
 

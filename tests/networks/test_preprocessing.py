@@ -29,7 +29,7 @@ def test_a_new_network_expects_nothing(name):
             Preprocessing(**HALVES, image_size=480, crop=1.0, interpolation="bicubic"),
         ),
         ("convnext", {}, Preprocessing(**IMAGENET, image_size=224, crop=224 / 236, interpolation="bilinear")),
-        ("googlenet", {}, Preprocessing(**HALVES, image_size=224, crop=224 / 256, interpolation="bilinear")),
+        ("googlenet_bn", {}, Preprocessing(**HALVES, image_size=224, crop=224 / 256, interpolation="bilinear")),
     ],
 )
 def test_published_weights_bring_their_own(name, changes, expected):

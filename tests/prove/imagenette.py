@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.prove.promise import Promise, run
 
-NETWORKS = ("vgg19", "efficientnet", "googlenet", "squeezenet", "alexnet", "timm")
+NETWORKS = ("vgg19", "efficientnet", "googlenet_bn", "squeezenet", "alexnet", "timm")
 
 
 def promises() -> Iterator[Promise]:

@@ -11,6 +11,7 @@ import pytest
 
 from src.config.build import build
 from src.config.signatures import class_literal
+from src.report.answered import kept_sections
 from src.runs import session
 from tests.prove.promise import same, tensors
 from tests.training import killed, resume, train
@@ -53,6 +54,18 @@ def test_a_run_directory_holds_what_is_promised(finished):
 def test_the_same_run_with_workers_has_the_same_bits(problem, finished, tmp_path):
     again = train(tmp_path / "again", *problem, "data.num_workers=2", "callbacks.last.every_n_train_steps=2")
     assert same(tensors(finished), tensors(again))
+    assert (again / "answers-test.npz").read_bytes() == (finished / "answers-test.npz").read_bytes()
+    assert (again / "samples.txt.gz").read_bytes() == (finished / "samples.txt.gz").read_bytes()
+
+
+def test_what_is_kept_of_the_answers_shows_the_same_as_the_runs_own_report(finished):
+    """Every picture too: small ones are kept without loss."""
+    own = (finished / "report.html").read_text(encoding="utf-8")
+    sections = kept_sections(finished)
+    assert len(sections) >= 4
+    for section in sections:
+        assert f"<h2>{section.title}</h2>" in own
+        assert section.html in own
 
 
 def test_a_killed_and_resumed_run_equals_an_undisturbed_one(problem, finished, tmp_path, monkeypatch):

@@ -50,7 +50,8 @@ def test_a_run_directory_holds_what_is_promised(finished):
     names = {str(path.relative_to(finished)) for path in finished.rglob("*") if path.is_file()}
     promised = {
         "config.yaml", "compose.yaml", "record.json", "metrics.csv", "metrics.json", "checkpoints/best.ckpt",
-        "checkpoints/last.ckpt", "weights.safetensors", "report.html", "data.json",
+        "checkpoints/last.ckpt", "weights.safetensors", "report.html", "data.json", "code.json", "samples.txt.gz",
+        "answers-test.npz",
     }  # fmt: skip
     assert promised <= names
     record = json.loads((finished / "record.json").read_text())

@@ -1,0 +1,1 @@
+"""What the chapter's text calculates and draws, computed."""
