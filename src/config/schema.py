@@ -45,15 +45,20 @@ SECTIONS = {
     ),
     "callbacks": Section(named=True, narrower="CallbackArguments"),
     "logger": Section(supplied=("save_dir",), filled=("id", "name", "tags"), named=True),
+    "method": Section(),
 }
 
+TRAINING = tuple(name for name in SECTIONS if name != "method")
+"""The sections of a training; `method` is how something finished is explained."""
+
 COMMANDS = {
-    "train": ("Train", tuple(SECTIONS)),
+    "train": ("Train", TRAINING),
     "evaluate": ("Evaluate", ()),
     "predict": ("Predict", ()),
     "summary": ("Summary", ("model", "network")),
+    "explain": ("Explain", ("method", "model", "network")),
 }
 """Per configuration of a command: the dataclass of its plain keys, and its sections."""
 
-SAVED_RUN = {"train": "resume", "evaluate": "run", "predict": "run", "summary": "run"}
+SAVED_RUN = {"train": "resume", "evaluate": "run", "predict": "run", "summary": "run", "explain": "run"}
 """Per command: the key that names a saved run, to whose configuration the other overrides then apply."""
