@@ -37,6 +37,8 @@ class Answer:
     value: Callable[[Tensor], Tensor]
     scores: Callable[[Tensor], Tensor]
     parts: tuple[str, ...] = ("score",)
+    box: tuple[float, float, float, float] | None = None
+    """The box that the model finds, xyxy relative to what it sees, where the answer is one."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,10 @@ def _box_answer(subject: Subject, image: Tensor) -> Answer:
         boxes = subject.predicted(images)["box"]
         return paired_iou(boxes.float(), found.to(boxes).float().expand(len(boxes), -1))
 
-    return Answer("IoU with its box", value, lambda images: subject.predicted(images)["box"], EDGES)
+    x0, y0, x1, y1 = found[0].tolist()
+    return Answer(
+        "IoU with its box", value, lambda images: subject.predicted(images)["box"], EDGES, box=(x0, y0, x1, y1)
+    )
 
 
 def _same_answer(subject: Subject, anchor: Item) -> Answer:

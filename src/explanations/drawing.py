@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from src.data.preview import as_rgb
+from src.report.boxes import PREDICTED
 
 Rgb = NDArray[np.uint8]
 
@@ -143,6 +144,11 @@ def framed(image: Rgb, box: Sequence[float], colour: tuple[int, int, int], width
     picture = Image.fromarray(image)
     ImageDraw.Draw(picture).rectangle([round(value) for value in box], outline=colour, width=width)
     return np.asarray(picture)
+
+
+def with_box(image: Rgb, box: Sequence[float] | None) -> Rgb:
+    """Return an image with the box that a model finds in it, xyxy relative to it, drawn in; without one as it is."""
+    return image if box is None else framed(image, [value * image.shape[0] for value in box], PREDICTED, 2)
 
 
 def _cut(words: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:

@@ -14,7 +14,7 @@ from annotated_types import Ge
 from torch import Tensor
 
 from src.explanations.answers import EDGES, Answer, Question, What
-from src.explanations.drawing import TILE, captioned, row, scaled, under_heat
+from src.explanations.drawing import TILE, captioned, row, scaled, under_heat, with_box
 from src.explanations.given import Given
 from src.explanations.layers import require_map
 from src.explanations.output import file_name, rounded
@@ -62,7 +62,10 @@ class GradCam:
             output.arrays(stem, dict(zip(answer.parts, maps.numpy(), strict=True)))
             output.numbers["images"].append({"image": item.name, "answer": answer.words, "value": rounded(value)})
             picture = item.enlarged(TILE)
-            shown = [picture, under_heat(picture, scaled(np.maximum(maps.abs().sum(0).numpy(), 0)))]
+            shown = [
+                with_box(picture, answer.box),
+                under_heat(picture, scaled(np.maximum(maps.abs().sum(0).numpy(), 0))),
+            ]
             if answer.parts == EDGES:
                 shown += [
                     captioned(under_heat(picture, scaled(part.abs().numpy())), [edge])

@@ -92,7 +92,8 @@ def usual_layers(subject: Subject) -> list[str]:
     resolution, as the five stages of a ResNet or the blocks of a VGG between their poolings; the outermost module that
     ends it stands for it.
     """
-    order = maps(subject)
+    summaries = {layer.name for layer in subject.trace.layers if layer.kind == "adaptive pooling"}
+    order = [name for name in maps(subject) if name not in summaries]
     convolutions = [layer.name for layer in subject.trace.layers if layer.kind == "convolution" and layer.name in order]
     ends = _after_each(subject, order, convolutions) if len(convolutions) <= FEW else _resolutions(subject, order)
     return ends[1:5] or ends

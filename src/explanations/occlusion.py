@@ -14,7 +14,7 @@ from torch import Tensor
 
 from src.errors import UserError
 from src.explanations.answers import Answer, Question, What
-from src.explanations.drawing import TILE, captioned, framed, row, under_signs
+from src.explanations.drawing import TILE, captioned, framed, row, under_signs, with_box
 from src.explanations.given import Given
 from src.explanations.images import Item
 from src.explanations.layers import require_map
@@ -114,7 +114,7 @@ class Occlusion:
         picture = item.enlarged(TILE)
         worst = [value * TILE / len(item.seen) for value in places[order[0]]]
         most = float(np.abs(per_pixel).max()) or 1.0
-        shown = [framed(picture, worst, YELLOW), under_signs(picture, per_pixel / most)]
+        shown = [framed(with_box(picture, answer.box), worst, YELLOW), under_signs(picture, per_pixel / most)]
         falls = f"{before:.3f}, {before - float(changes[order[0]]):.3f} where the square is covered"
         output.picture(stem, captioned(row(shown), [item.name, f"{answer.words}: {falls}"]), f"{item.name}: {falls}")
 

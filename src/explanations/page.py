@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
+from PIL import Image
 
 from src.explanations.output import NUMBERS
 from src.files import write_text
 from src.report.layout import Section, lay_out, render
 
+QUALITY = 85
 SHOWN = 12
 """Pictures of each method in the page; the others lie in its folder."""
 
@@ -51,4 +54,8 @@ def _section(folder: Path, found: dict[str, Any]) -> Section:
 
 
 def _address(file: Path) -> Markup:
-    return Markup("data:image/png;base64,") + Markup(base64.b64encode(file.read_bytes()).decode())
+    """Return a picture in the page's own bytes: a JPEG, which is a fifth of the PNG; that stays as it is."""
+    buffer = io.BytesIO()
+    with Image.open(file) as picture:
+        picture.convert("RGB").save(buffer, "JPEG", quality=QUALITY, subsampling=0)
+    return Markup("data:image/jpeg;base64,") + Markup(base64.b64encode(buffer.getvalue()).decode())

@@ -14,7 +14,7 @@ from annotated_types import Ge
 from torch import Tensor
 
 from src.explanations.answers import EDGES, Answer, Question, What
-from src.explanations.drawing import TILE, captioned, fitted, heat, row
+from src.explanations.drawing import TILE, captioned, fitted, heat, row, with_box
 from src.explanations.given import Given
 from src.explanations.output import file_name, rounded
 
@@ -54,7 +54,7 @@ class Saliency:
             stem = file_name(item.position, len(given.images), item.name) + name
             output.arrays(stem, dict(zip(answer.parts, maps.numpy(), strict=True)))
             output.numbers["images"].append({"image": item.name, "answer": answer.words, "value": rounded(value)})
-            shown = [item.enlarged(TILE), _picture(maps.sum(0))]
+            shown = [with_box(item.enlarged(TILE), answer.box), _picture(maps.sum(0))]
             if answer.parts == EDGES:
                 shown += [captioned(_picture(part), [edge]) for edge, part in zip(EDGES, maps, strict=True)]
             said = f"{answer.words}: {value:.3f}"
