@@ -14,6 +14,8 @@ from src.errors import UserError
 WITHOUT_RUN = ("model", "network", "image_size", "in_channels", "num_classes")
 """Keys that say which network is meant where no run says it."""
 
+CLASSIFIER = "src.models.classifier.Classifier"
+
 
 def explain(composed: Composed) -> tuple[str | None, Path | None]:
     """Return what to print, and the folder that was written; None where there is nothing of one or the other.
@@ -70,6 +72,11 @@ def require_what_is_needed(composed: Composed, *, needs_images: bool, needs_netw
         raise UserError(f"{other[0]}: run={asked.run} has its own network and sizes; leave one of the two away")
     if other and not needs_network:
         raise UserError(f"{other[0]}: {method} needs no network; leave it away")
+    if needs_network and asked.run is None and asked.model["_target_"] != CLASSIFIER:
+        raise UserError(
+            f"model={composed.choices['model']}: without a run a classifier is explained, by its network alone; what "
+            "else a model answers is in its run: type run=RUN_DIR"
+        )
     ignored = [typed[key] for key in ("anchor", "batch_size", "num_workers", "device") if key in typed]
     if ignored and not (needs_images and needs_network):
         raise UserError(f"{ignored[0]}: {method} applies no network to images; leave it away")

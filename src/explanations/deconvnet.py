@@ -56,7 +56,7 @@ class Deconvnet(Patches):
         output.arrays(f"deconvnet-{layer}-{channel}", {"reconstructions": np.stack(rebuilt)})
         tiles = [fitted(about_gray(_cut(values, unit)), TILE) for values, unit in zip(rebuilt, units, strict=True)]
         both = row([grid(tiles, across(len(tiles))), patches_grid(units)], 6)
-        return captioned(both, [block_title(channel, units)], 12)
+        return captioned(both, [block_title(channel, units)])
 
 
 def reconstruction(subject: Subject, unit: Unit) -> NDArray[np.float32]:

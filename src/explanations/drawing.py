@@ -31,9 +31,8 @@ def heat(values: NDArray[np.floating]) -> Rgb:
 
 
 def scaled(values: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Return numbers between their smallest, 0, and their largest, 1; all of them 0 where they are equal."""
-    low, high = float(np.min(values)), float(np.max(values))
-    return ((values - low) / ((high - low) or 1.0)).astype(np.float32)
+    """Return numbers that are not negative as shares of the largest; all of them 0 where that is 0."""
+    return (values / (float(np.max(values)) or 1.0)).astype(np.float32)
 
 
 def about_gray(values: NDArray[np.floating]) -> Rgb:

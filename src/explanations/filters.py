@@ -19,6 +19,8 @@ from src.explanations.subject import Subject
 
 SHEET = 1000
 """Pixels that a sheet of kernels is about wide."""
+WIDEST, LARGEST = 16, 200
+"""Kernels beside each other at most, and pixels of a kernel."""
 
 
 class Filters:
@@ -58,10 +60,11 @@ class Filters:
             )
 
     def _in_colour(self, kernels: NDArray[np.float32]) -> NDArray[np.uint8]:
-        side = max(48, SHEET // 8 // 2)
+        beside = min(WIDEST, max(1, round((2 * len(kernels)) ** 0.5)))
+        side = min(LARGEST, SHEET // beside)
         coloured = about_gray(kernels.transpose(0, 2, 3, 1))
         tiles = [captioned(fitted(kernel, side, squares=True), [str(k)], 11) for k, kernel in enumerate(coloured)]
-        return grid(tiles, min(16, len(tiles)), gap=6)
+        return grid(tiles, beside, gap=6)
 
     def _by_channel(self, kernels: NDArray[np.float32]) -> NDArray[np.uint8]:
         count, channels, height, width = kernels.shape

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-import numpy as np
 import torch
 from annotated_types import Ge
 from torch import Tensor
@@ -64,7 +63,7 @@ class GradCam:
             picture = item.enlarged(TILE)
             shown = [
                 with_box(picture, answer.box),
-                under_heat(picture, scaled(np.maximum(maps.abs().sum(0).numpy(), 0))),
+                under_heat(picture, scaled(maps.abs().sum(0).numpy())),
             ]
             if answer.parts == EDGES:
                 shown += [

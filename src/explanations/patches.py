@@ -78,14 +78,14 @@ class Patches:
             units = {channel: units_of(subject, images, name, channel, found[name]) for channel in chosen}
             blocks = [self.block(subject, name, channel, units[channel], output) for channel in chosen]
             lines = [row(blocks[start : start + WIDE], 24) for start in range(0, len(blocks), WIDE)]
-            pages.append(captioned(column(lines, 16), [], 12))
-            title = f"{name}: {', '.join(f'channel {channel}' for channel in chosen)}"
-            output.picture(f"{output.method}-{name}", titled(pages[-1], title), title)
+            title = layer_title(subject, name)
+            pages.append((title, column(lines, 16)))
+            output.picture(f"{output.method}-{name}", titled(pages[-1][1], title), title)
             output.numbers["layers"].append({"layer": name, "channels": [_numbers(units[k], k) for k in chosen]})
         if not pages:
             raise UserError(f"no channel of {', '.join(layers)} answers to any of these images: all values are equal")
         if len(pages) > 1:
-            page = column([titled(part, name, 8) for name, part in zip(layers, pages, strict=False)], 4)
+            page = column([titled(part, name, 8) for name, part in pages], 4)
             output.picture(f"{output.method}-page", page, f"{len(pages)} layers")
 
     def describe(self, output: Output) -> None:
@@ -100,7 +100,15 @@ class Patches:
         self, subject: Subject, layer: str, channel: int, units: Sequence[Unit], output: Output
     ) -> NDArray[np.uint8]:
         """Return the picture of one channel."""
-        return captioned(patches_grid(units), [block_title(channel, units)], 12)
+        return captioned(patches_grid(units), [block_title(channel, units)])
+
+
+def layer_title(subject: Subject, name: str) -> str:
+    """Return a layer's name with the size of its map and how far each of its units sees."""
+    channels, height, width = subject.shapes[name]
+    size = subject.trace.fields[name].rows.size
+    sees = f"each unit sees {size} px" if size < subject.image_size else "each unit sees up to the whole image"
+    return f"{name}: {channels} channels of {height}x{width}, {sees}"
 
 
 def block_title(channel: int, units: Sequence[Unit]) -> str:

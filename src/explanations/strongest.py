@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+SHARED = 1 / 3
+"""The share of its best images up to which a channel is shown beside another."""
+
 
 class Strongest:
     """The `best` strongest answers of each of C channels, with the image and the place of each.
@@ -36,12 +39,23 @@ class Strongest:
     def standing_out(self, number: int) -> list[int]:
         """Return the channels whose best images stand out most: their mean above that of all images, in deviations.
 
-        Channels that answer to nothing are never among them.
+        One that is excited by much the same images as a channel before it comes after all others; one that answers to
+        nothing is never among them.
         """
         mean = self._sum / self.count
         deviation = (self._squares / self.count - mean.square()).clamp(min=0).sqrt()
         found = self.images >= 0
         best = torch.where(found, self.values, 0).double().sum(dim=1) / found.sum(dim=1).clamp(min=1)
         apart = torch.where((deviation > 1e-12) & (best > 0), (best - mean) / deviation.clamp(min=1e-12), -torch.inf)
-        order = torch.sort(apart, descending=True, stable=True).indices[:number].tolist()
-        return [channel for channel in order if bool(torch.isfinite(apart[channel]))]
+        order = torch.sort(apart, descending=True, stable=True).indices.tolist()
+        answering = [channel for channel in order if bool(torch.isfinite(apart[channel]))]
+        chosen: list[int] = []
+        for channel in answering:
+            if len(chosen) < number and all(self._shared(channel, other) <= SHARED for other in chosen):
+                chosen.append(channel)
+        return [*chosen, *(channel for channel in answering if channel not in chosen)][:number]
+
+    def _shared(self, channel: int, other: int) -> float:
+        """Return the share of a channel's best images that are also those of another."""
+        own = self.images[channel][self.images[channel] >= 0]
+        return float(torch.isin(own, self.images[other]).double().mean())

@@ -52,6 +52,15 @@ def test_channels_that_stand_out_come_first_and_dead_ones_never() -> None:
     assert found.standing_out(3) == [1, 0]
 
 
+def test_a_channel_with_the_same_images_as_another_gives_way() -> None:
+    values = torch.rand(100, 3) * 0.1
+    values[:3, 0], values[:3, 1], values[50:53, 2] = 50.0, 49.0, 5.0
+    found = Strongest(3, 3)
+    found.update(values, torch.zeros(100, 3, dtype=torch.int64), torch.arange(100))
+    assert found.standing_out(2) == [0, 2]
+    assert sorted(found.standing_out(3)) == [0, 1, 2]
+
+
 def test_a_patch_is_what_its_unit_sees_in_the_images_own_pixels() -> None:
     explained, images = subject(convolutional(), 16), MadeUp(12, 16)
     found = strongest(given(explained, images), ["4"], 3)["4"]
