@@ -36,6 +36,7 @@ prove: env  ## the promises that take longer, as a table: kills, accuracies on r
 
 bench: env  ## how fast it is, as tables
 	$(PY) -m benchmarks.startup
+	$(PY) -m benchmarks.occlusion
 
 lock: env  ## pin the newest versions that pyproject.toml allows, with hashes and without index addresses
 	$(PY) -m pip install --quiet uv

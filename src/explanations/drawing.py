@@ -47,10 +47,11 @@ def resized(values: NDArray[np.float32], height: int, width: int) -> NDArray[np.
 
 
 def under_heat(image: Rgb, values: NDArray[np.float32]) -> Rgb:
-    """Return an image (H, W, 3) below the colours of numbers in [0, 1], which are brought to its size."""
+    """Return a grayed image (H, W, 3) below the colours of numbers in [0, 1], which are brought to its size."""
     height, width = image.shape[:2]
     share = np.clip(resized(values, height, width), 0, 1)
-    mixed = image * 0.45 + heat(share) * 0.55
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None].astype(np.float32)
+    mixed = gray * 0.5 + heat(share) * 0.5
     return np.asarray(np.rint(mixed), np.uint8)
 
 

@@ -23,7 +23,8 @@ def written_out(network: nn.Sequential, image: Tensor, channel: int, row: int, c
         signal = torch.zeros_like(maps)
         signal[0, channel, row, column] = maps[0, channel, row, column]
         signal = F.conv_transpose2d(F.relu(signal), second.weight, padding=1)
-        signal = F.max_unpool2d(signal, switches, 2, output_size=before.shape[2:])
+        unpooled = torch.zeros_like(before).flatten(2).scatter(2, switches.flatten(2), signal.flatten(2))
+        signal = unpooled.view_as(before)
         return F.conv_transpose2d(F.relu(signal), first.weight, padding=1)[0]
 
 
