@@ -49,6 +49,8 @@ class Question:
     label: str | int | None = None
     layer: str | None = None
     channel: int | None = None
+    automatic: bool = False
+    """Whether the model chose `what`: of an image in which a localizer sees nothing, the box means nothing."""
 
     def settled(self, subject: Subject) -> Question:
         """Return the question with `what` as the model answers it.
@@ -73,12 +75,12 @@ class Question:
             require_channel(subject, self.layer, self.channel or 0)
         if self.label is not None:
             class_number(subject, self.label)
-        return Question(what, self.label, self.layer, self.channel)
+        return Question(what, self.label, self.layer, self.channel, automatic=self.what == "auto")
 
     def answer(self, subject: Subject, item: Item, anchor: Item | None) -> Answer:
         """Return the model's answer to an image, of a question that has been settled."""
         image = subject.normalized(item.batch)
-        if self.what == "class":
+        if self.what == "class" or (self.what == "box" and self.automatic and _sees_nothing(subject, image)):
             return _class_answer(subject, image, self.label)
         if self.what == "box":
             return _box_answer(subject, image)
@@ -122,6 +124,12 @@ def _own_answers(subject: Subject) -> tuple[What, ...]:
     if isinstance(subject.model, VerificationModel):
         return ("same",)
     return ("box", "class") if hasattr(subject.model, "box_head") else ("class",)
+
+
+def _sees_nothing(subject: Subject, image: Tensor) -> bool:
+    """Return whether a localizer's likeliest class is `nothing`, its first."""
+    with torch.inference_mode():
+        return int(subject.predicted(image)["probabilities"][0].argmax()) == 0
 
 
 def _class_answer(subject: Subject, image: Tensor, label: str | int | None) -> Answer:

@@ -8,11 +8,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from src.config.command import compose
 from src.errors import UserError
+from src.explanations.answers import Question
 from src.explanations.command import explain
+from src.explanations.output import Output
+from tests.models.test_comparison import compared
 from tests.models.test_siamese import SIAMESE
 from tests.training import train
 
@@ -21,7 +25,7 @@ METHODS = {
     "sobel": ("split=test", "method.limit=2"),
     "filters": ("method.layer=[features.0,features.3]", "method.limit=4"),
     "activations": ("split=test", "method.limit=1", "method.layer=features.0"),
-    "patches": ("split=test", "batch_size=7"),
+    "patches": ("split=test", "batch_size=7", "num_workers=1"),
     "deconvnet": ("split=test", "batch_size=7"),
     "occlusion": ("split=test", "method.limit=1"),
     "gradcam": ("split=test", "method.limit=1"),
@@ -43,6 +47,11 @@ def localizer(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def siamese(tmp_path_factory) -> Path:
     return train(tmp_path_factory.mktemp("explain") / "run", "trainer.max_epochs=1", *SIAMESE)
+
+
+@pytest.fixture(scope="module")
+def comparison(siamese, tmp_path_factory) -> Path:
+    return compared(tmp_path_factory.mktemp("explain") / "run", siamese, "trainer.max_epochs=1")
 
 
 @pytest.fixture(scope="module")
@@ -128,24 +137,43 @@ def test_a_box_is_covered_in_the_images_own_pixels_and_the_most_sensitive_channe
 
 
 def test_what_moves_the_box_of_a_localizer(localizer):
+    typed = (f"run={localizer}", "split=test", "method.limit=2")
     for method in ("gradcam", "saliency"):
-        _, folder = run(f"run={localizer}", f"method={method}", "split=test", "method.limit=1")
+        _, folder = run(*typed, f"method={method}", "method.what=box")
         assert numbers(folder)["images"][0]["value"] == 1  # the IoU of a box with itself
         assert set(np.load(next(folder.glob("*.npz")))) == {"left", "top", "right", "bottom"}
-    _, folder = run(f"run={localizer}", "method=occlusion", "split=test", "method.limit=2")
+    _, folder = run(*typed, "method=occlusion", "method.what=box")
     assert numbers(folder)["images"][0]["answer"] == "IoU with its box"
-    _, folder = run(f"run={localizer}", "method=occlusion", "split=test", "method.limit=2", "method.what=class")
+    _, folder = run(*typed, "method=occlusion", "method.what=class")
     assert numbers(folder)["images"][0]["answer"].startswith("probability of")
 
 
-def test_what_makes_two_images_the_same_is_shown_in_both(siamese, photos):
+def test_where_a_localizer_sees_nothing_that_is_what_is_explained(localizer, photos):
+    """Of an image without an object the box has no meaning, so by itself the method takes the class."""
+    from src.explanations.opening import opened
+
+    composed = compose("explain", [f"run={localizer}", "method=gradcam", f"input={photos}"])
+    output = Output(Path(), "gradcam")
+    given = opened(composed.config, (), output, needs_images=True, needs_network=True, untrained=False).given
+    item, question = given.images.item(0), Question().settled(given.subject)
+    for score, words in ((1e6, "probability of nothing"), (-1e6, "IoU with its box")):
+        with torch.no_grad():
+            given.subject.network.classifier[-1].bias[0] = score
+        assert question.answer(given.subject, item, None).words == words
+
+
+@pytest.mark.parametrize("kind", ["siamese", "comparison"])
+def test_what_makes_two_images_the_same_is_shown_in_both(kind, request, photos):
+    run_dir = request.getfixturevalue(kind)
     for method in ("gradcam", "saliency", "occlusion"):
-        _, folder = run(f"run={siamese}", f"method={method}", f"input={photos}/b.png", f"anchor={photos}/a.png")
+        _, folder = run(f"run={run_dir}", f"method={method}", f"input={photos}/b.png", f"anchor={photos}/a.png")
         found = numbers(folder)["images"]
         assert [one["image"] for one in found] == [f"{photos}/b.png", f"{photos}/a.png"]
         assert {one["answer"] for one in found} == {"probability of same"}
         assert found[0]["value"] == pytest.approx(found[1]["value"], abs=1e-5)
         assert len(list(folder.glob("*.png"))) == 2
+        maps = [np.load(folder / f"{name}.npz") for name in ("0-b", "0-a-anchor")]
+        assert method == "gradcam" or all(any(values.any() for values in one.values()) for one in maps)
 
 
 def test_weights_without_a_run_answer_as_the_run(classifier, photos, tmp_path):
