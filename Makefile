@@ -42,7 +42,7 @@ bench: env  ## how fast it is, as tables; also in benchmarks/RESULTS.md and the 
 
 lock: env  ## pin the newest versions that pyproject.toml allows, with hashes and without index addresses
 	$(PY) -m pip install --quiet uv
-	$(VENV)/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	$(VENV)/bin/uv pip compile pyproject.toml --extra dev --extra slurm --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-annotate --no-header --upgrade --quiet --output-file requirements.lock
 
 clean:  ## remove the environment and caches; runs stay

@@ -9,13 +9,15 @@ from src.config.command import Composed, main
 
 
 def train(composed: Composed) -> None:
-    """Start a new run, continue the one that `resume=` names, or run again the one that `replay=` names."""
+    """Start a new run, continue the one that `resume=` names or finds, or run again the one that `replay=` names."""
     from src.runs import session
 
     if composed.config.replay is not None:
         from src.runs.replay import replay
 
         replay(composed)
+    elif composed.config.resume == "auto":
+        session.start_or_continue(composed)
     elif composed.config.resume is not None:
         session.continue_run(composed.config.resume, composed.for_the_run)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import signal
+import time
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, Literal
@@ -13,7 +14,14 @@ from annotated_types import Ge
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
 
+from src.callbacks.agreement import Agreement
+
 log = logging.getLogger(__name__)
+
+SAME = 2.0
+"""Seconds within which a further signal is the same request, told by two: a terminal and a sweep, say."""
+VALIDATION = 8.0
+"""Seconds that a validation may go on after a request to stop."""
 
 
 class Interrupted(BaseException):
@@ -68,13 +76,18 @@ class LastCheckpoint(Checkpoint):
 
     Inside an epoch it saves only after an optimizer step that no validation follows: gradients being accumulated are
     not part of a checkpoint, and Lightning would skip the validation of a checkpoint written just before it.
-    A first Ctrl-C (or SIGTERM) asks to stop at the next such moment, a second one stops at once.
+    A first Ctrl-C, SIGTERM or SIGUSR1 asks to stop at the next such moment, a second one stops at once. Several
+    processes stop together, whichever of them was asked. A validation that lasts is not waited for: what was saved last
+    is what the run continues from.
     """
 
     def __init__(self, *, every_n_train_steps: Annotated[int, Ge(1)] | None) -> None:
         self.every_n_train_steps = every_n_train_steps
         self._saved_step = 0
+        self._asked: int | None = None
+        self._asked_at = 0.0
         self._stop: int | None = None
+        """What all processes know to have been asked."""
         self._should_stop = False
         self._handlers: dict[int, Any] = {}
 
@@ -82,7 +95,8 @@ class LastCheckpoint(Checkpoint):
         """Listen to signals; end at once where the run had already decided to stop early."""
         self._saved_step = trainer.global_step
         trainer.should_stop = trainer.should_stop or self._should_stop
-        for signum in (signal.SIGINT, signal.SIGTERM):
+        self._agreement = Agreement(trainer)
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
             self._handlers[signum] = signal.signal(signum, self._on_signal)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -92,19 +106,36 @@ class LastCheckpoint(Checkpoint):
         self._handlers = {}
 
     def _on_signal(self, signum: int, frame: FrameType | None) -> None:
-        if self._stop is not None:
+        if self._asked is not None:
+            if time.monotonic() - self._asked_at < SAME:
+                return
             raise Interrupted(signum)
-        self._stop = signum
+        self._asked, self._asked_at = signum, time.monotonic()
         log.warning("Stopping: saving after this step (once more to stop at once).")
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Save inside an epoch where it is due and possible."""
+        self._stop = self._stop or self._agreement.after_batch(self._asked)
         step, every = trainer.global_step, self.every_n_train_steps
         due = self._stop is not None or (every is not None and step // every > self._saved_step // every)
         if due and step > self._saved_step and self._can_save(trainer):
             self._save(trainer)
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Give up a validation that outlasts what one who asks to stop will wait."""
+        waited = self._asked is not None and time.monotonic() - self._asked_at > VALIDATION
+        if waited and self._asked is not None and trainer.world_size == 1:
+            raise Interrupted(self._asked)
 
     def _can_save(self, trainer: Trainer) -> bool:
         loop, fetcher = trainer.fit_loop.epoch_loop, trainer.fit_loop._data_fetcher
@@ -117,6 +148,7 @@ class LastCheckpoint(Checkpoint):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the finished epoch."""
+        self._stop = self._stop or self._agreement.now(self._asked)
         self._save(trainer)
 
     def _save(self, trainer: Trainer) -> None:

@@ -6,7 +6,7 @@ The configuration check reads these dataclasses as text (`signatures`); nothing 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Interval
 
@@ -30,11 +30,48 @@ class Train:
 
 
 @dataclass
+class Sweep:
+    """The section `sweep` of conf/train.yaml."""
+
+    jobs: Annotated[int, Ge(1)]
+    retry: Literal["failed", "stale"] | None
+    preload: bool
+
+
+@dataclass
+class Search:
+    """The section `search`: conf/search/ and conf/pruner/."""
+
+    sampler: dict[str, Any] | None
+    pruner: dict[str, Any] | None
+    n_trials: Annotated[int, Ge(1)] | None
+    metric: str | list[str]
+    direction: Literal["min", "max"] | list[Literal["min", "max"]]
+    space: dict[str, str]
+    storage: str | None
+    study: str | None
+    dead_after: Annotated[int, Ge(60)]
+
+
+@dataclass
 class Prepare:
     """The plain keys of conf/prepare.yaml."""
 
     chunk: Annotated[float, Gt(0)]
     overwrite: bool
+    allowed_packages: list[str]
+
+
+@dataclass
+class LrFind:
+    """The plain keys of conf/lr_find.yaml."""
+
+    lowest: Annotated[float, Gt(0)]
+    highest: Annotated[float, Gt(0)]
+    steps: Annotated[int, Ge(10)]
+    output: str
+    seed: Annotated[int, Ge(0)]
+    threads: Annotated[int, Ge(1)] | Literal["auto"]
     allowed_packages: list[str]
 
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-from omegaconf import DictConfig
 
 from src.config import check, schema
 from src.config.composed import Composed
@@ -24,6 +21,8 @@ class Assessment:
     composed: Composed | None
     problems: list[Problem]
     hydra_overrides: list[str]
+    typed: tuple[Typed, ...] = ()
+    """The command's own overrides that could be read, those of a sweep with all their values."""
 
     def accepted(self) -> Composed:
         """Return the configuration. Raises ConfigurationError with all problems where there are any."""
@@ -68,16 +67,10 @@ def assess(
             layers=composition.layers,
             groups=groups,
             unsure=_unsure(typed, usable, composition, groups),
+            launcher=composition.launcher,
         )
         problems += check.problems(composed)
-    return Assessment(composed, problems, [override.hydra_form(groups) for override in typed])
-
-
-def assess_job(master: DictConfig, overrides: Sequence[str]) -> Assessment:
-    """Compose and check one job of a sweep, given the sweep's own configuration as Hydra's launchers have it."""
-    sources = master.hydra.runtime.config_sources
-    folders = tuple(Path(source.path) for source in sources if source.schema == "file")
-    return assess("train", overrides, Groups(folders), config_name=str(master.hydra.job.config_name))
+    return Assessment(composed, problems, [override.hydra_form(groups) for override in typed], tuple(typed))
 
 
 def _split(command: str, texts: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -89,7 +82,7 @@ def _split(command: str, texts: Sequence[str]) -> tuple[list[str], list[str]]:
         return split_overrides(texts, {*plain_keys(plain), *sections})
     keys = schema.SAVED_RUN[command]
     named = [text for text in texts if text.lstrip("+").partition("=")[0] in keys]
-    if not any(text.partition("=")[2] not in ("", "null") for text in named):
+    if not any(text.partition("=")[2] not in ("", "null", "auto") for text in named):
         return list(texts), []
     return split_overrides(texts, keys)
 

@@ -92,10 +92,28 @@ class _Check:
                 self._missing(key)
 
     def _section(self, name: str, value: Any, section: Section) -> None:
-        if section.named and isinstance(value, Mapping):
+        if section.plain:
+            self._plain_section(name, value, section)
+        elif section.named and isinstance(value, Mapping):
             self._entries(name, value, section)
         else:
             self._target(name, value, section)
+
+    def _plain_section(self, name: str, value: Any, section: Section) -> None:
+        """Check a section that holds values and no more: its keys are those of a dataclass."""
+        if not isinstance(value, Mapping):
+            self._report(name, f"must be a section, not {values.show(value)}")
+            return
+        fields = signature(f"{schema.ARGUMENTS}.{section.plain}").parameters
+        meant: set[str] = set()
+        for key, item in value.items():
+            if key in fields:
+                self._value(f"{name}.{key}", item, fields[key].type, section)
+            else:
+                meant |= self._unknown(f"{name}.{key}", list(fields))
+        for key in fields:
+            if key not in value and key not in meant:
+                self._missing(f"{name}.{key}")
 
     def _entries(self, key: str, value: Mapping[str, Any], section: Section) -> None:
         for entry, item in value.items():

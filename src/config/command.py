@@ -10,13 +10,16 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from src.config.completion import script
 from src.config.composed import Composed as Composed
 from src.config.groups import CONF, Groups
 from src.config.problems import COMMAND_LINE, ConfigurationError, Problem
 from src.errors import UserError
+
+if TYPE_CHECKING:
+    from src.config.assess import Assessment
 
 
 def main(task: Callable[[Composed], object], config_name: str) -> NoReturn:
@@ -49,7 +52,7 @@ def end_with(action: Callable[[], object]) -> NoReturn:
 def compose(config_name: str, argv: Sequence[str] | None = None) -> Composed:
     """Return the checked configuration for what was typed (`sys.argv` by default).
 
-    Ends the process after `--help`, `--cfg`, `--info`, shell completion and sweeps (`-m`), which Hydra carries out.
+    Ends the process after sweeps (`-m`), and after `--help`, `--cfg`, `--info` and shell completion, Hydra's work.
     Raises ConfigurationError, a UserError, with everything that is wrong.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -73,13 +76,24 @@ def compose(config_name: str, argv: Sequence[str] | None = None) -> Composed:
         config_name, options.overrides, groups, config_name=options.config_name, multirun=options.multirun
     )
     composed = assessment.accepted()
-    if options.multirun or options.cfg or options.info:
+    if options.multirun and not (options.cfg or options.info):
+        _sweep(config_name, assessment, options.config_name)
+    if options.cfg or options.info:
         flags = [argument for argument in arguments if argument not in options.overrides]
         _hand_to_hydra(config_name, [*flags, *assessment.hydra_overrides])
     if os.environ.get("LOCAL_RANK", "0") == "0":
         for note in compatibility.notes(composed):
             print(f"note: {note}", file=sys.stderr)
     return composed
+
+
+def _sweep(config_name: str, assessment: Assessment, file: str | None) -> NoReturn:
+    """Carry out a sweep (`-m`) and end the process. Raises UserError where the command is not one to sweep with."""
+    if config_name != "train":
+        raise UserError(f"-m: a sweep is of trainings; type python -m src.{config_name} once for each")
+    from src.sweeps.start import sweep
+
+    sys.exit(sweep(assessment, file))
 
 
 def _parse(arguments: Sequence[str]) -> Any:
@@ -113,13 +127,10 @@ def _hand_to_hydra(config_name: str, arguments: Sequence[str]) -> NoReturn:
     import hydra
     from hydra.errors import HydraException
 
-    from src.config.loader import use_plugins
-
     def task(_: Any) -> NoReturn:
-        raise UserError("A sweep's jobs are processes of their own: leave hydra/launcher as it is.")
+        raise AssertionError("Hydra was asked to print and to complete, not to run")
 
     task.__module__ = f"src.{config_name}"
-    use_plugins()
     try:
         with _as_typed(arguments):
             hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(task)()

@@ -36,6 +36,9 @@ class Composed:
     unsure: frozenset[str] = frozenset()
     """Sections that cannot be judged, because what was typed for them could not be used."""
 
+    launcher: Mapping[str, Any] = field(default_factory=dict)
+    """Hydra's section for the launcher of a sweep; empty where the configuration was saved by a run."""
+
     @cached_property
     def typed(self) -> tuple[Typed, ...]:
         """The overrides, read; those that cannot be read have been reported when they were typed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,6 +28,8 @@ class Composition:
     layers: tuple[Layer, ...] = ()
     lost: frozenset[str] = frozenset()
     """Groups whose choice could not be used."""
+    launcher: Mapping[str, Any] = field(default_factory=dict)
+    """Hydra's section for the launcher of a sweep, references unresolved."""
 
 
 def compose_leniently(config_name: str, typed: Sequence[Typed], groups: Groups) -> Composition:
@@ -53,6 +55,7 @@ def compose_leniently(config_name: str, typed: Sequence[Typed], groups: Groups) 
         result.lost = frozenset(lost | loader.findings.unsure)
         result.choices = {**_several(loader, config_name), **_choices(result.config)}
         result.layers = tuple(_layers(loader, groups))
+        result.launcher = _launcher(result.config)
         with flag_override(result.config, ["struct", "readonly"], [False, False]):
             result.config.pop("hydra")
     return result
@@ -63,6 +66,12 @@ def _choices(config: DictConfig) -> dict[str, Any]:
     choices = OmegaConf.to_container(config.hydra.runtime.choices)
     assert isinstance(choices, dict)
     return {str(key): value for key, value in choices.items() if not str(key).startswith("hydra")}
+
+
+def _launcher(config: DictConfig) -> dict[str, Any]:
+    launcher = OmegaConf.to_container(config.hydra.launcher, resolve=False)
+    assert isinstance(launcher, dict)
+    return {str(key): value for key, value in launcher.items()}
 
 
 def _several(loader: Loader, config_name: str) -> dict[str, list[str]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import re
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,12 +20,9 @@ from hydra.core.utils import setup_globals
 from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig, OmegaConf
 
-from src.config.groups import CONF, Groups, readable
+from src.config.groups import Groups, readable
 from src.config.overrides import no_such_choice
 from src.config.problems import Problem, did_you_mean, nearest
-
-PLUGINS = CONF.parent / "src" / "runs" / "plugins"
-
 
 _HYDRA_KEY = re.compile(r"Key '(\w+)' not in '(\w+)'")
 
@@ -145,7 +141,6 @@ class Loader(ConfigLoaderImpl):
         from hydra import version
 
         version.setbase("1.3")
-        use_plugins()
         setup_globals()
         search_path = create_config_search_path(str(groups.folders[0]))
         for folder in groups.folders[1:]:
@@ -168,12 +163,6 @@ class Loader(ConfigLoaderImpl):
                 raise
             self.findings.ignore(config_path, error)
             return _nothing()
-
-
-def use_plugins() -> None:
-    """Let Hydra find our launcher, which is a plugin in a folder of its own."""
-    if str(PLUGINS) not in sys.path:
-        sys.path.append(str(PLUGINS))
 
 
 def reason(error: Exception) -> str:

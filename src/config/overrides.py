@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -23,6 +23,8 @@ class Typed:
     package: str | None = None
     append: bool = False
     """Whether the choice is of a group that no defaults list names, such as one of the user's own."""
+    parsed: Any = field(default=None, compare=False, repr=False)
+    """What Hydra's parser made of it; None where it was made up here."""
 
     @property
     def canonical(self) -> str:
@@ -62,7 +64,8 @@ def read(text: str) -> Typed | Problem:
     except (HydraException, ValueError) as error:
         return Problem(COMMAND_LINE, text, *_unreadable(text, error))
     key = str(parsed.key_or_group)
-    return Typed(text, key, values, parsed.is_sweep_override(), parsed.is_delete(), parsed.package)
+    sweep, delete = parsed.is_sweep_override(), parsed.is_delete()
+    return Typed(text, key, values, sweep, delete, parsed.package, parsed=parsed)
 
 
 @lru_cache(maxsize=1)

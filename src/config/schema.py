@@ -27,6 +27,8 @@ class Section:
     """Arguments that hold objects by name."""
     narrower: str = ""
     """The dataclass with closer types than the libraries' annotations."""
+    plain: str = ""
+    """The dataclass with the closed set of keys of a section that is no object."""
 
 
 SECTIONS = {
@@ -44,7 +46,9 @@ SECTIONS = {
         narrower="TrainerArguments",
     ),
     "callbacks": Section(named=True, narrower="CallbackArguments"),
-    "logger": Section(supplied=("save_dir",), filled=("id", "name", "tags"), named=True),
+    "logger": Section(supplied=("save_dir",), filled=("id", "name", "tags", "group"), named=True),
+    "sweep": Section(plain="Sweep"),
+    "search": Section(plain="Search"),
     "method": Section(),
 }
 
@@ -58,6 +62,7 @@ COMMANDS = {
     "summary": ("Summary", ("model", "network")),
     "prepare": ("Prepare", ("data",)),
     "explain": ("Explain", ("method", "model", "network")),
+    "lr_find": ("LrFind", ("data", "augment", "model", "network", "optimizer", "scheduler", "trainer")),
 }
 """Per configuration of a command: the dataclass of its plain keys, and its sections."""
 

@@ -415,14 +415,20 @@ class ImageModule(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the figures of the epoch so far: inside an epoch they are half counted."""
         checkpoint["validated"] = self.validated
-        checkpoint["train_metrics"] = {
-            name: {key: torch.as_tensor(value).detach().clone() for key, value in metric.metric_state.items()}
+        mine = {
+            name: {key: torch.as_tensor(value).detach().cpu().clone() for key, value in metric.metric_state.items()}
             for name, metric in self.split_metrics("train").items(keep_base=True, copy_state=False)
         }
+        parts: list[Any] = [mine]
+        if self.trainer.world_size > 1:  # each process has counted its own samples
+            parts = [None] * self.trainer.world_size
+            torch.distributed.all_gather_object(parts, mine)
+        checkpoint["train_metrics"] = parts
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Remember the half-counted training metrics until they are on their device."""
-        self._restored_metrics = checkpoint.get("train_metrics", {})
+        parts = checkpoint.get("train_metrics") or [{}]
+        self._restored_metrics = parts[self.global_rank % len(parts)]
         self.validated = checkpoint.get("validated", {})
 
     def on_train_start(self) -> None:

@@ -16,7 +16,7 @@ def number(value: float | None) -> str:
         return "∞" if value > 0 else "-∞"
     if float(value).is_integer() and abs(value) < 1e15:
         return f"{int(value):,}".replace(",", _THIN)
-    if abs(value) >= 1e4:
+    if 1e4 <= abs(value) < 1e15:
         return number(round(value))
     mantissa, _, exponent = f"{value:.4g}".partition("e")
     return f"{mantissa}e{int(exponent)}" if exponent else mantissa

@@ -30,8 +30,10 @@ GALLERIES = ("worst", "best", "mistake", "surest", "wrong", "nearest", "farthest
 """Words in the titles of sections that are folded: they take much room and little of the reader's time."""
 
 
-def write_report(runs: Sequence[Path], output: Path, *, reproducible: bool) -> None:
+def write_report(runs: Sequence[Path], output: Path, *, reproducible: bool, first: Sequence[Section] = ()) -> None:
     """Write a page over runs, whole or exported in part, and a Markdown file of the same name beside it.
+
+    Sections that the caller knows more of, such as a sweep's parameters, come `first`.
 
     With `reproducible` it is a function of what the directories hold, not of when, where and from which commit: no
     times, commits, messages of failures or absolute paths. Raises UserError where there is no run, with all
@@ -48,6 +50,7 @@ def write_report(runs: Sequence[Path], output: Path, *, reproducible: bool) -> N
     seeds, differences = seed_tables(read), difference_table(read)
     provenance = provenance_table(read, reproducible=reproducible)
     sections = [
+        *first,
         Section("Runs", _titled(tables)),
         *([Section("Over seeds", _SEEDS + _titled(seeds))] if seeds else []),
         Section("Settings that differ", differences.as_html() if differences else _EQUAL),

@@ -93,11 +93,15 @@ def new_run(run_dir: str | None, runs_dir: str, name: str, overrides: Sequence[s
         _make(path)
         return RunDirectory(path.resolve())
     now = datetime.datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
-    digest = hashlib.blake2b("\n".join(sorted(overrides)).encode(), digest_size=3).hexdigest()
-    path = Path(runs_dir) / name / f"{now}-{digest}"
+    path = Path(runs_dir) / name / f"{now}-{overrides_digest(overrides)}"
     while not _make(path, new=True):
         path = path.with_name(path.name + "+")
     return RunDirectory(path.resolve())
+
+
+def overrides_digest(overrides: Sequence[str]) -> str:
+    """Return the letters at the end of a run directory's name, which stand for what was typed."""
+    return hashlib.blake2b("\n".join(sorted(overrides)).encode(), digest_size=3).hexdigest()
 
 
 def _never_began(run: RunDirectory) -> bool:

@@ -17,9 +17,14 @@ from omegaconf import OmegaConf
 from src.config import saved
 from src.config.command import Composed
 from src.errors import UserError
-from src.runs.directory import RunDirectory, lock_run, new_run, open_run
+from src.files import write_json
+from src.runs import ranks
+from src.runs.directory import RunDirectory, lock_run, new_run, open_run, overrides_digest
 from src.runs.record import read_record, status_of
 from src.runs.source import settle_source
+from src.sweeps.job import digest_of
+
+log = logging.getLogger(__name__)
 
 MAY_CHANGE = (
     "trainer.max_epochs",
@@ -51,14 +56,70 @@ def start(composed: Composed) -> RunDirectory | None:
         save_first_batch(config, name)
         return None
     if not is_main_process():
-        _train(config, open_run(config["run_dir"]), resume=False)
+        path = ranks.listen(Path(config["runs_dir"])).path if ranks.is_started_with_others() else config["run_dir"]
+        _train(config, open_run(path), resume=False)
         return None
-    run = new_run(config["run_dir"], config["runs_dir"], name, composed.overrides)
+    run = new_run(config["run_dir"], config["runs_dir"], name, ranks.without_key(composed.overrides, "resume"))
     with lock_run(run):
         saved.save(composed, run.config, run.compose)
-        hand_to_ranks(run)
+        sys.argv = [*ranks.without_key(sys.argv, "run_dir", "resume"), f"run_dir={run.path}"]
+        ranks.tell(ranks.Told(str(run.path), resume=False), Path(config["runs_dir"]))
         _train(config, run, resume=False)
     return run
+
+
+def start_or_continue(composed: Composed) -> None:
+    """Continue this command's own run where it was interrupted, else start it (`resume=auto`).
+
+    Raises UserError where the run at `run_dir` was started with other overrides that its result depends on.
+    """
+    runs_dir = Path(composed.config.runs_dir)
+    if not is_main_process() and ranks.is_started_with_others():
+        told = ranks.listen(runs_dir)
+        if told.resume:
+            continue_run(told.path, told.overrides)
+        else:
+            _train(saved.plain(composed.config), open_run(told.path), resume=False)
+        return
+    path = own_run(composed)
+    if path is None:
+        start(composed)
+        return
+    changes = changed_overrides(composed, path)
+    if status_of(path) == "finished" and not changes:
+        print(f"{shown(path)} has finished already", file=sys.stderr)
+        print(shown(path))
+        return
+    log.info("resume=auto: continuing %s", shown(path))
+    sys.argv = [sys.argv[0], f"resume={path}", *changes]
+    ranks.tell(ranks.Told(str(path), resume=True, overrides=changes), runs_dir)
+    continue_run(str(path), changes)
+
+
+def own_run(composed: Composed) -> Path | None:
+    """Return the run that `resume=auto` continues: that at `run_dir`, else the newest unfinished of equal overrides."""
+    if composed.config.run_dir is not None:
+        path = Path(composed.config.run_dir)
+        return path.resolve() if (path / "compose.yaml").exists() else None
+    folder = Path(composed.config.runs_dir) / f"{composed.choices['model']}-{composed.choices['data']}"
+    digest = overrides_digest(ranks.without_key(composed.overrides, "resume"))
+    found = sorted(path for path in folder.glob(f"*-{digest}*") if (path / "compose.yaml").exists())
+    unfinished = [path for path in found if status_of(path) not in ("finished", "pruned")]
+    return unfinished[-1].resolve() if unfinished else None
+
+
+def changed_overrides(composed: Composed, path: Path) -> tuple[str, ...]:
+    """Return what was typed now and not when the run at `path` was started.
+
+    Raises UserError where what was typed then is missing now, and the result depends on it.
+    """
+    before = {text.partition("=")[0]: text for text in saved.load(path / "compose.yaml").overrides}
+    now = {text.partition("=")[0]: text for text in composed.overrides}
+    own = ("resume", "run_dir", "runs_dir")
+    lost = [text for key, text in before.items() if key not in now and key not in own and not may_change(text)]
+    if lost:
+        raise UserError(f"run_dir={path} was started with {', '.join(lost)}; type it again, or another run_dir")
+    return tuple(text for key, text in now.items() if key not in own and before.get(key) != text)
 
 
 def continue_run(path: str, overrides: Sequence[str]) -> None:
@@ -111,19 +172,29 @@ def cores() -> int:
 
 
 def is_main_process() -> bool:
-    """Return whether this is not a further rank that Lightning or torchrun started."""
-    return int(os.environ.get("LOCAL_RANK", "0")) == 0 and int(os.environ.get("NODE_RANK", "0")) == 0
+    """Return whether this is not a further rank that Lightning, torchrun or srun started."""
+    return ranks.rank() == 0
 
 
-def hand_to_ranks(run: RunDirectory) -> None:
-    """Put the run directory on the command line that Lightning starts further ranks with."""
-    sys.argv = [argument for argument in sys.argv if not argument.startswith("run_dir=")] + [f"run_dir={run.path}"]
+def require_same_configuration(config: Mapping[str, Any], run: RunDirectory) -> None:
+    """Write down what a further process was told to train, and end it where that is not what the first one trains.
+
+    Raises RuntimeError there: processes that average gradients of different trainings would give no error at all.
+    """
+    mine, first = digest_of(config), digest_of(saved.plain(saved.load(run.compose).config))
+    write_json(run.path / "ranks" / f"{ranks.rank()}.json", {"digest": mine, "first": first, "config": dict(config)})
+    if mine != first:
+        raise RuntimeError(f"process {ranks.rank()} was given another configuration than {run.config}")
 
 
 def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
     """Run the recipe, and write down how it ended whichever way it does."""
+    ranks.end_with_parent()
+    if not is_main_process():
+        require_same_configuration(config, run)
     prepare_process(config["threads"], run.path / "log.txt")
     from src.callbacks.checkpoint import Interrupted
+    from src.callbacks.pruning import Pruned
     from src.runs.record import Record
     from src.runs.training import train
 
@@ -139,6 +210,11 @@ def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
         record.end("interrupted", str(interruption))
         print(f"Saved. Continue with: python -m src.train resume={shown(run.path)}", file=sys.stderr)
         sys.exit(128 + interruption.signum)
+    except Pruned as pruned:
+        record.end("pruned", str(pruned))
+        if is_main_process():
+            print(pruned, shown(run.path), sep="\n")
+        return
     except BaseException as error:
         record.end("failed", f"{type(error).__name__}: {error}")
         raise

@@ -21,6 +21,7 @@ from src import seeds
 from src.callbacks.checkpoint import BestCheckpoint, Interrupted
 from src.callbacks.history import History
 from src.callbacks.progress import Progress
+from src.callbacks.pruning import Pruning
 from src.config.build import build, partial
 from src.config.signatures import signature
 from src.data.module import ImageData
@@ -38,6 +39,7 @@ from src.runs.record import Record
 from src.runs.results import read_weights, write_weights
 from src.runs.samples import write_samples
 from src.runs.source import require_strangers, starts_with_new_head
+from src.sweeps.job import read_job
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +80,7 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
         model = build_model(config, spec)
         data.wanted_targets = model.requires
         history, progress = History(), Progress(model.monitor)
-        callbacks = [history, progress, *build_callbacks(config)]
+        callbacks = [history, progress, *build_callbacks(config), *build_pruning(run)]
         require_validation(model, data, callbacks, config)
         trainer = build_trainer(config, run, callbacks, build_loggers(config, run, record))
     if trainer.is_global_zero:
@@ -87,6 +89,8 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
         link_latest(run, Path(config["runs_dir"]))
         sizes = ", ".join(f"{len(indices)} {name}" for name, indices in data.splits.items())
         log.info("%s: %s images of %d px, %d classes", run.path, sizes, spec.image_size, spec.num_classes)
+        if (text := batch_text(trainer, data)) is not None:
+            log.info("%s", text)
         if not model.learns_alike:
             log.info("%s", learning_table(model))
     with record.phase("fit"):
@@ -105,6 +109,19 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
         write_json(run.metrics, dict(sorted(figures.items())))
         write_weights(run, model)
     return Outcome(figures, model, data, split)
+
+
+def batch_text(trainer: Trainer, data: ImageData) -> str | None:
+    """Return how many images an optimizer step sees in all, where that is not data.batch_size."""
+    factors = {"processes": trainer.world_size, "accumulated": trainer.accumulate_grad_batches}
+    if all(factor == 1 for factor in factors.values()):
+        return None
+    named = " x ".join(f"{factor} {name}" for name, factor in factors.items() if factor != 1)
+    total = data.batch_size * trainer.world_size * trainer.accumulate_grad_batches
+    return (
+        f"{named} x data.batch_size={data.batch_size}: {total} images in each step. optimizer.lr is taken as it is, "
+        f"for that batch: the usual rule is {total // data.batch_size} times the rate of one of {data.batch_size}"
+    )
 
 
 def fit(trainer: Trainer, model: ImageModule, data: ImageData, checkpoint: Path | None) -> None:
@@ -220,9 +237,18 @@ def build_callbacks(config: Config) -> list[Callback]:
     return [build(section) for section in config["callbacks"].values() if section]
 
 
+def build_pruning(run: RunDirectory) -> list[Callback]:
+    """Return what may stop a trial of a search early; nothing for other runs."""
+    job = read_job(run.path)
+    if not job.get("study"):
+        return []
+    return [Pruning(folder=run.path.parent, study=job["study"], trial=job["trial"])]
+
+
 def build_loggers(config: Config, run: RunDirectory, record: Record) -> list[Logger]:
     """Return the configured loggers, each told where the run lives and what it is called."""
     named = {"id": record.values["wandb_id"], "name": config["name"] or run.path.name, "tags": list(config["tags"])}
+    named["group"] = read_job(run.path).get("sweep")
     loggers = []
     for section in config["logger"].values():
         if section is not None:

@@ -23,6 +23,7 @@ class WandbRun(WandbLogger):
 
     `mode: auto` is online where WANDB_API_KEY or a netrc entry gives a key and offline otherwise; it never asks for
     one. WANDB_MODE in the environment decides where it is set. An offline run lies in RUN_DIR/wandb: `wandb sync` it.
+    `group` is the sweep that a job belongs to.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class WandbRun(WandbLogger):
         id: str,
         name: str | None,
         tags: list[str],
+        group: str | None,
     ) -> None:
         import wandb
 
@@ -47,8 +49,8 @@ class WandbRun(WandbLogger):
             silent=True, console="off", x_disable_stats=True, disable_git=True, save_code=False, init_timeout=TIMEOUT
         )
         super().__init__(
-            project=project, entity=entity, save_dir=save_dir, id=id, name=name, tags=tags, resume="allow", mode=chosen,
-            settings=lean,
+            project=project, entity=entity, save_dir=save_dir, id=id, name=name, tags=tags, group=group, resume="allow",
+            mode=chosen, settings=lean,
         )  # fmt: skip
         self._wandb_init.pop("anonymous", None)  # Lightning still passes it, and W&B warns
         if os.environ.get("LOCAL_RANK", "0") == "0" and chosen == "online":

@@ -50,3 +50,7 @@ def test_axis_labels_of_one_axis_have_equally_many_decimals():
     assert tick(3 * 0.1, 0.1) == "0.3"
     assert tick(2e-5, 1e-5) == "2e-5"
     assert tick(20000, 5000) == f"20{THIN}000"
+
+
+def test_a_number_beyond_whole_precision_keeps_its_exponent():
+    assert number(1e30) == "1e30"

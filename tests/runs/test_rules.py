@@ -13,11 +13,8 @@ from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
 from src.config import saved
-from src.config.assess import assess
 from src.config.command import compose
-from src.config.groups import Groups
 from src.errors import UserError
-from src.runs.jobs import Job, require_same, sweep_directory
 from tests.prove.promise import same, tensors
 from tests.training import TINY, on_top, resume, train
 
@@ -111,22 +108,3 @@ def test_a_run_directory_may_not_say_what_it_is_trusted_with(tmp_path):
     OmegaConf.save(stored, path)
     with pytest.raises(UserError, match="subprocess"):
         saved.apply(saved.load(path), [])
-
-
-def test_a_sweep_refuses_to_mix_configurations(tmp_path):
-    folder = tmp_path / "own" / "experiment"
-    folder.mkdir(parents=True)
-    (folder / "e.yaml").write_text("# @package _global_\noptimizer: {lr: 0.01}\n")
-
-    def job():
-        groups = Groups((*Groups().folders, tmp_path / "own"))
-        return Job(("experiment=e",), assess("train", ["experiment=e"], groups).accepted())
-
-    first = job()
-    run_dir = sweep_directory([first]) / "one"
-    run_dir = tmp_path / run_dir.name
-    saved.save(first.composed, run_dir / "config.yaml", run_dir / "compose.yaml")
-    require_same(first, run_dir)
-    (folder / "e.yaml").write_text("# @package _global_\noptimizer: {lr: 0.5}\n")
-    with pytest.raises(UserError, match="another optimizer"):
-        require_same(job(), run_dir)

@@ -12,10 +12,10 @@ from src.config.experiments import Experiment
 from src.errors import UserError
 from src.files import write_text
 from src.runs.directory import RunDirectory, lock_run
-from src.runs.jobs import run_job
 from src.runs.stages.dependencies import current
 from src.runs.stages.places import CONTINUED, DATA, LEARNED, OUTPUTS, SCRATCH, SOURCES, STAGES
 from src.runs.stages.publish import publish, write_digests
+from src.sweeps.processes import run_to_end
 
 STARTED_FROM = "stage.digest"
 """In a scratch directory: the digest of everything that its run depends on, as long as it is not published."""
@@ -36,7 +36,7 @@ def train(name: str) -> None:
             lock_run(run).release()  # a process that a killed pipeline left behind may still train there
             shutil.rmtree(run.path)
         write_text(mark, started_from)
-    if failed := run_job(_command(experiment, run)):
+    if failed := run_to_end(_command(experiment, run)):
         sys.exit(failed)
     _require_same_data(experiment, run)
     code = json.loads(_content(STAGES / name / "train.json"))["code"]

@@ -1,0 +1,26 @@
+"""A learning-rate range test: `python -m src.lr_find model=resnet data=imagenette`."""
+
+from __future__ import annotations
+
+from src.config.command import Composed, main
+
+
+def lr_find(composed: Composed) -> None:
+    """Train a few steps at ever larger rates, and print the override for the rate that is suggested."""
+    from src.config import saved
+    from src.runs import session
+    from src.runs.source import settle_source
+
+    session.settle_threads(composed)
+    settle_source(composed)
+    config = saved.plain(composed.config)
+    session.prepare_process(config["threads"])
+    from src.runs.range_test import range_test
+
+    suggestion, path = range_test(config)
+    print(f"optimizer.lr={suggestion:.2g}" if suggestion is not None else "the loss fell nowhere: no suggestion")
+    print(session.shown(path))
+
+
+if __name__ == "__main__":
+    main(lr_find, "lr_find")

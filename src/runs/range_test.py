@@ -1,0 +1,139 @@
+"""The learning-rate range test (Smith 2017, section 3.3): a short training in which the rate grows with every step."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pytorch_lightning import Callback, LightningModule, Trainer
+
+from src.errors import UserError
+from src.files import write_text
+from src.models.base import ImageModule
+from src.report.charts import Series, line_chart
+from src.report.layout import Section, lay_out, render
+from src.report.numbers import number
+from src.runs.directory import RunDirectory
+from src.runs.training import build_model, build_trainer, open_data
+
+DIVERGED = 4.0
+"""Times the lowest loss so far at which the test ends."""
+BELOW = 30.0
+"""What the rate at which a loss diverged that had not fallen before is divided by."""
+SMOOTHING = 0.9
+"""Of the running mean of losses: what one step says alone is mostly its batch."""
+
+
+class _Enough(BaseException):
+    """The loss has diverged: larger rates have nothing more to say."""
+
+
+class GrowingRate(Callback):
+    """Sets the rate of every step, the same factor from each to the next, and keeps the loss at each.
+
+    Groups of parameters keep their share of it, so any optimizer will do.
+    """
+
+    def __init__(self, rates: Sequence[float]) -> None:
+        self.rates = list(rates)
+        self.losses: list[float] = []
+        self._sums: list[float] = []
+        self._shares: list[float] = []
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note each group's share of the learning rate."""
+        rates = [float(group["lr"]) for group in trainer.optimizers[0].param_groups]
+        self._shares = [rate / max(rates) for rate in rates]
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Set the rate of the step that this batch belongs to."""
+        rate = self.rates[min(trainer.global_step, len(self.rates) - 1)]
+        for group, share in zip(trainer.optimizers[0].param_groups, self._shares, strict=True):
+            group["lr"] = rate * share
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Keep the loss of the step; end where it has diverged."""
+        assert isinstance(pl_module, ImageModule)
+        self._sums.append(float(pl_module.last_loss))
+        if trainer.fit_loop.epoch_loop._should_accumulate():
+            return
+        self.losses.append(float(np.mean(self._sums)))
+        self._sums = []
+        smooth = smoothed(self.losses)
+        if not math.isfinite(self.losses[-1]) or smooth[-1] > DIVERGED * min(smooth):
+            raise _Enough
+
+
+def range_test(config: dict[str, Any]) -> tuple[float | None, Path]:
+    """Run the test of a checked configuration; returns the suggested rate, None where the loss fell nowhere, and the
+    page with the curve.
+
+    Raises UserError where the rates make no range, or more than one process was asked for.
+    """
+    low, high, steps = float(config["lowest"]), float(config["highest"]), int(config["steps"])
+    if not low < high:
+        raise UserError(f"lowest={low} highest={high}: the rates grow from the lowest to the highest")
+    if config["trainer"].get("devices", 1) != 1 or config["trainer"].get("num_nodes", 1) != 1:
+        raise UserError("a range test is run by one process: type trainer.devices=1")
+    path = Path(config["output"])
+    data = open_data(config)
+    spec = data.open()
+    model = build_model(config, spec)
+    data.wanted_targets = model.requires
+    growing = GrowingRate(np.geomspace(low, high, steps).tolist())
+    quiet = {"max_epochs": steps, "max_steps": steps, "limit_val_batches": 0, "num_sanity_val_steps": 0}
+    trainer = build_trainer(config | {"trainer": config["trainer"] | quiet}, RunDirectory(path.parent), [growing], [])
+    with contextlib.suppress(_Enough):
+        trainer.fit(model, datamodule=data)
+    rates, losses = growing.rates[: len(growing.losses)], growing.losses
+    suggestion = steepest(rates, losses)
+    if suggestion is None and len(losses) < steps:  # it only rose: well below where it diverged
+        suggestion = rates[-1] / BELOW
+    write_text(path, page(rates, losses, suggestion))
+    return suggestion, path.resolve()
+
+
+def smoothed(losses: Sequence[float]) -> list[float]:
+    """Return the running mean of the losses, without the bias towards 0 of its beginning."""
+    mean, found = 0.0, []
+    for count, loss in enumerate(losses, 1):
+        mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
+        found.append(mean / (1 - SMOOTHING**count))
+    return found
+
+
+def steepest(rates: Sequence[float], losses: Sequence[float]) -> float | None:
+    """Return the rate at which the smoothed loss falls fastest over the logarithm of the rate; None where nowhere.
+
+    Only up to where it is lowest: what falls behind that is noise.
+    """
+    smooth = [value for value in smoothed(losses) if math.isfinite(value)]
+    lowest = int(np.argmin(smooth)) + 1 if smooth else 0
+    if lowest < 3:
+        return None
+    slopes = np.gradient(smooth[:lowest], np.log10(rates[:lowest]))
+    best = int(np.argmin(slopes))
+    return float(rates[best]) if slopes[best] < 0 else None
+
+
+def page(rates: Sequence[float], losses: Sequence[float], suggestion: float | None) -> str:
+    """Return the page with the losses over the rates, and the override to paste."""
+    powers = range(math.floor(math.log10(rates[0])), math.ceil(math.log10(rates[-1])) + 1)
+    x = [math.log10(rate) for rate in rates]
+    series = [Series("each step", x, losses, tone=5, faint=True), Series("smoothed", x, smoothed(losses))]
+    chart = line_chart(
+        "training loss",
+        series,
+        "learning rate, logarithmic",
+        x_ticks=[(power, f"1e{power}") for power in powers],
+        x_text=lambda value: f"learning rate {number(float(f'{10**value:.3g}'))}",
+    )
+    override = f"optimizer.lr={suggestion:.2g}" if suggestion is not None else None
+    headline = render("lr_find.html", override=override)
+    return lay_out("Learning-rate range test", headline, [Section("Loss", chart)])

@@ -1,0 +1,116 @@
+"""Which process of a training this is, and how all of them learn of its one run directory.
+
+Lightning starts further processes itself, with the run directory on their command line. torchrun and srun start all of
+them alike, so the first has to tell the others: through torchrun's store, or a file named after the SLURM step.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from src.errors import UserError
+from src.files import write_json
+
+PATIENCE = 300
+"""Seconds that a further process waits for the first to say where the run is."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the first process says: the run directory, whether it is continued, and with which changes."""
+
+    path: str
+    resume: bool
+    overrides: tuple[str, ...] = ()
+
+
+def rank() -> int:
+    """Return the number of this process among those that train together, 0 for the one that keeps the record."""
+    if _by_torchrun():
+        return int(os.environ["RANK"])
+    if _by_srun():
+        return int(os.environ["SLURM_PROCID"])
+    return max(int(os.environ.get("LOCAL_RANK", "0")), int(os.environ.get("NODE_RANK", "0")))
+
+
+def is_started_with_others() -> bool:
+    """Return whether torchrun or srun has started all processes, of which none knows the run directory."""
+    return _by_torchrun() or _by_srun()
+
+
+def tell(told: Told, runs_dir: Path) -> None:
+    """Tell the other processes where the run is, where they cannot know."""
+    if not is_started_with_others():
+        return
+    message = {"path": told.path, "resume": told.resume, "overrides": list(told.overrides)}
+    if _by_torchrun():
+        _store().set("run", json.dumps(message))
+    else:
+        write_json(_step_file(runs_dir), message)
+
+
+def listen(runs_dir: Path) -> Told:
+    """Return what the first process says. Raises UserError where it says nothing for minutes."""
+    message = json.loads(_store().get("run")) if _by_torchrun() else _wait_for(_step_file(runs_dir))
+    return Told(message["path"], message["resume"], tuple(message["overrides"]))
+
+
+def end_with_parent() -> None:
+    """Have the system end this further process when the one that started it dies, however it does (Linux)."""
+    if rank() and not is_started_with_others():
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def without_key(arguments: Sequence[str], *keys: str) -> list[str]:
+    """Return command line arguments without the overrides of some keys."""
+    return [text for text in arguments if text.lstrip("+").partition("=")[0] not in keys]
+
+
+def _by_torchrun() -> bool:
+    return "TORCHELASTIC_RUN_ID" in os.environ and "RANK" in os.environ
+
+
+def _by_srun() -> bool:
+    """Return whether this is one of several tasks of a SLURM step; the batch script itself is none."""
+    tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", "1"))
+    return tasks > 1 and "SLURM_PROCID" in os.environ and "SLURM_STEP_ID" in os.environ
+
+
+def _store() -> Any:
+    from datetime import timedelta
+
+    import torch.distributed
+
+    dist: Any = torch.distributed
+
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        raise UserError("torchrun with a static rendezvous cannot tell the processes of one another: type run_dir=...")
+    host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    store = dist.TCPStore(host, port, is_master=False, timeout=timedelta(seconds=PATIENCE))
+    return dist.PrefixStore(f"convpipe/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+
+
+def _step_file(runs_dir: Path) -> Path:
+    names = ("SLURM_JOB_ID", "SLURM_RESTART_COUNT", "SLURM_STEP_ID")
+    return runs_dir / ".slurm" / f"{'-'.join(os.environ.get(name, '0') for name in names)}.json"
+
+
+def _wait_for(path: Path) -> dict[str, Any]:
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        try:
+            found = json.loads(path.read_text())
+        except (OSError, ValueError):
+            time.sleep(0.2)
+            continue
+        assert isinstance(found, dict)
+        return found
+    raise UserError(f"the first process of this SLURM step said nothing for {PATIENCE} seconds: {path} does not exist")

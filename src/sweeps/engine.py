@@ -1,0 +1,200 @@
+"""Carrying out a sweep: which job runs when and where, until all have ended or somebody stops it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any, Literal, Protocol
+
+from src.errors import UserError
+from src.runs.record import read_record
+from src.sweeps import locks
+from src.sweeps.devices import Gpus
+from src.sweeps.job import Job, State
+from src.sweeps.processes import Adopted, Running
+
+WAIT = 0.1
+"""Seconds between two looks at the running jobs."""
+
+RESTING: tuple[State, ...] = ("finished", "pruned", "failed", "stale")
+"""States in which a job is left alone unless `sweep.retry` names it."""
+
+
+class Jobs(Protocol):
+    """Where the jobs of a sweep come from: a list of points, or a search that decides as it learns."""
+
+    def next(self) -> Job | None:
+        """Return the next job; None where there is none now, until another has ended, or at all."""
+
+    def ended(self, job: Job, state: State) -> None:
+        """Take note of a job that has come to rest, or was at rest already."""
+
+    def alive(self, job: Job) -> None:
+        """Take note that a job runs; called now and then."""
+
+    @property
+    def total(self) -> int:
+        """How many there will be."""
+
+
+class Place(Protocol):
+    """Where jobs are started: this machine, or a cluster."""
+
+    def start(self, job: Job, lent: list[str], private: tuple[int, ...]) -> Running | None:
+        """Start a job; None where another process holds it."""
+
+
+class Watcher(Protocol):
+    """What tells people how a sweep stands."""
+
+    def show(self, jobs: dict[str, Job], states: dict[str, State]) -> None:
+        """Show all jobs so far; called often."""
+
+    def changed(self, job: Job, state: State) -> None:
+        """A job came into another state."""
+
+
+@dataclass
+class _Slot:
+    job: Job
+    running: Running
+    lent: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Engine:
+    """Runs jobs, `parallel` at a time, each at most once at any moment."""
+
+    jobs: Jobs
+    place: Place
+    watcher: Watcher
+    parallel: int
+    retry: Literal["failed", "stale"] | None
+    gpus: Gpus
+    sweep_lock: int
+    seen: dict[str, Job] = field(default_factory=dict)
+    states: dict[str, State] = field(default_factory=dict)
+    _slots: list[_Slot] = field(default_factory=list)
+    _waiting: Job | None = None
+    _stop: int | None = None
+
+    def run(self) -> int | None:
+        """Run until nothing is left; returns the signal that stopped it before, if one did."""
+        beat = time.monotonic()
+        with self._listening():
+            while True:
+                self._reap()
+                if self._stop is None:
+                    self._fill()
+                else:  # what a cluster runs goes on without us
+                    self._slots = [slot for slot in self._slots if not getattr(slot.running, "detached", False)]
+                if not self._slots and (self._stop is not None or self._waiting is None):
+                    return self._stop
+                self.watcher.show(self.seen, self.states)
+                if time.monotonic() - beat > 30:
+                    beat = time.monotonic()
+                    for slot in self._slots:
+                        self.jobs.alive(slot.job)
+                time.sleep(WAIT)
+
+    def _fill(self) -> None:
+        """Start what there is room for."""
+        while len(self._slots) < self.parallel:
+            job = self._waiting or self.jobs.next()
+            self._waiting = None
+            if job is None:
+                return
+            if not self._begin(job):
+                self._waiting = job
+                return
+
+    def _begin(self, job: Job) -> bool:
+        """Start a job, adopt it where it runs, or leave it at rest; returns False where it has to wait for a GPU."""
+        state = job.state()
+        self.seen[job.name] = job
+        if state in RESTING and state != self.retry:
+            self._note(job, state)
+            self.jobs.ended(job, state)
+            return True
+        if state == "running":
+            self._slots.append(_Slot(job, Adopted(job.lock)))
+            self._note(job, "running")
+            return True
+        lent = self.gpus.lend(self.gpus.wanted(job.config["trainer"]))
+        if lent is None:
+            return False
+        if state == "stale":
+            job.put_aside()
+        running = self.place.start(job, lent, (self.sweep_lock,))
+        if running is None:  # it was free a moment ago: another process has taken it
+            self.gpus.take_back(lent)
+            self._slots.append(_Slot(job, Adopted(job.lock)))
+        else:
+            self._slots.append(_Slot(job, running, lent))
+        self._note(job, "running")
+        return True
+
+    def _reap(self) -> None:
+        for slot in list(self._slots):
+            code = slot.running.poll()
+            if code is None or (slot.job.lock.exists() and locks.is_held(slot.job.lock)):  # its ranks end after it
+                continue
+            self._slots.remove(slot)
+            self.gpus.take_back(slot.lent)
+            adopted = isinstance(slot.running, Adopted)
+            slot.job.end(None if adopted else code)
+            if code and not adopted and read_record(slot.job.path).get("status") == "running":
+                state: State = "failed"  # while this sweep was there to see it: not interrupted by what ended the sweep
+                if self._stop is not None:
+                    state = "interrupted"
+            else:
+                state = slot.job.state()
+            self._note(slot.job, state)
+            self.jobs.ended(slot.job, state)
+
+    def _note(self, job: Job, state: State) -> None:
+        self.states[job.name] = state
+        self.watcher.changed(job, state)
+
+    @contextlib.contextmanager
+    def _listening(self) -> Iterator[None]:
+        """Stop with the jobs: a first signal lets them save, a second reaches them too."""
+        handlers: dict[int, Any] = {}
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            handlers[signum] = signal.signal(signum, self._on_signal)
+        try:
+            yield
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+    def _on_signal(self, signum: int, frame: FrameType | None) -> None:
+        self._stop = signum
+        print("Stopping: the jobs save and end; the same command continues.", file=sys.stderr)
+        if signum == signal.SIGINT and _typed_at_terminal():
+            return  # the terminal has told the jobs too
+        for slot in self._slots:
+            slot.running.send_signal(signum)
+
+
+def _typed_at_terminal() -> bool:
+    """Return whether this process and its jobs are what the terminal sends a Ctrl-C to."""
+    try:
+        return os.tcgetpgrp(sys.stderr.fileno()) == os.getpgrp()
+    except (OSError, ValueError):
+        return False
+
+
+def require_enough(gpus: Gpus, jobs: Sequence[Job]) -> None:
+    """Raise UserError where a job needs more GPUs than there are, before any has started."""
+    for job in jobs:
+        try:
+            gpus.wanted(job.config["trainer"])
+        except UserError as error:
+            raise UserError(f"{job.name}: {error}") from error

@@ -1,0 +1,46 @@
+"""Jobs on this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from src.sweeps import locks, processes
+from src.sweeps.job import Job
+
+
+@dataclass
+class ThisMachine:
+    """Starts each job as a process of its own here, with the GPUs that it is lent."""
+
+    preload: bool
+    parallel: int
+    study: Mapping[str, Any] | None = None
+    """Where a search keeps its trials, for jobs that report to it."""
+    _loaded: bool = False
+
+    def start(self, job: Job, lent: list[str], private: tuple[int, ...]) -> processes.Running | None:
+        """Start a job; None where another process holds it."""
+        if self.preload and not self._loaded:
+            processes.preload(job.config)
+            self._loaded = True
+        job.path.mkdir(parents=True, exist_ok=True)
+        lock = locks.hold(job.lock)
+        if lock is None:
+            return None
+        try:
+            job.begin(self.study)
+            environment = {"CUDA_VISIBLE_DEVICES": ",".join(lent)} if lent else {}
+            arguments = job.arguments(threads_of(job.config["trainer"], self.parallel))
+            return processes.start(arguments, job.log, lock, environment, copy=self.preload, private=private)
+        finally:
+            os.close(lock)
+
+
+def threads_of(trainer: Mapping[str, Any], parallel: int) -> int:
+    """Return the CPU threads of each process of a job: the cores, shared by all processes that compute beside it."""
+    devices = trainer.get("devices")
+    ranks = devices if trainer.get("accelerator") == "cpu" and isinstance(devices, int) and devices > 0 else 1
+    return max(1, len(os.sched_getaffinity(0)) // parallel // ranks)

@@ -1,0 +1,54 @@
+"""Locks that the system lets go of however their holders end.
+
+`flock` belongs to an open file, which child processes share. So a job's lock, taken by the sweep and inherited by the
+job, is held from before the job starts until the last of its processes has ended, whatever becomes of the sweep.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import os
+import platform
+from pathlib import Path
+
+from src.errors import UserError
+
+
+def hold(path: Path) -> int | None:
+    """Take a lock and return its file descriptor, to be closed and never unlocked; None where others hold it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def is_held(path: Path) -> bool:
+    """Return whether some process holds the lock."""
+    descriptor = hold(path)
+    if descriptor is None:
+        return True
+    os.close(descriptor)
+    return False
+
+
+def hold_sweep(folder: Path) -> int:
+    """Take the lock of a whole sweep and leave in it who has it. Raises UserError where somebody else does."""
+    path = folder / ".lock"
+    descriptor = hold(path)
+    if descriptor is None:
+        who = path.read_text().strip()
+        raise UserError(f"{folder}: this sweep is running already{f' ({who})' if who else ''}; it goes on there")
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{_user()} on {platform.node()}, process {os.getpid()}\n".encode(), 0)
+    return descriptor
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in some containers
+        return f"user {os.getuid()}"

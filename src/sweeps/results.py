@@ -1,0 +1,128 @@
+"""What a sweep leaves for people and other programs: sweep.csv and report.html."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from src.files import write_text
+from src.report.overview import write_report
+from src.report.sweep import Point, sweep_sections
+from src.runs.record import read_record
+from src.sweeps.job import Job, State
+from src.sweeps.space import Dimension
+from src.sweeps.table import last_rows, monitored
+
+
+def write_table(folder: Path, jobs: Sequence[Job], states: Mapping[str, State]) -> None:
+    """Write sweep.csv: a row per job with its state, swept values, figures, seconds, and why it ended early."""
+    figures = {job.name: job.figures() or monitored(job) for job in jobs}
+    swept = list(dict.fromkeys(key for job in jobs for key in job.swept))
+    metrics = sorted({name for found in figures.values() for name in found})
+    columns = ["job", "trial", "state", *swept, *metrics, "epochs", "seconds", "reason", "run_dir"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n", restval="")
+    writer.writeheader()
+    for job in jobs:
+        row: dict[str, Any] = {**job.swept, **figures[job.name]}
+        row |= {"job": job.name, "trial": job.known.get("trial"), "state": states[job.name], "run_dir": job.path}
+        row |= {"epochs": epochs_of(job), "seconds": seconds_of(job), "reason": why(job, states[job.name])}
+        writer.writerow(row)
+    write_text(folder / "sweep.csv", text.getvalue())
+
+
+def write_page(
+    folder: Path,
+    jobs: Sequence[Job],
+    states: Mapping[str, State],
+    dimensions: Sequence[Dimension],
+    metric: str,
+    direction: str,
+) -> None:
+    """Write report.html: the jobs by their metric, what the parameters did, and the curves of all runs."""
+    points = [
+        Point(
+            name=job.name,
+            state=states[job.name],
+            values=dict(job.swept),
+            figure=(job.figures() or last_figures(job)).get(metric, math.nan),
+            reason=why(job, states[job.name]),
+            command=command_of(job),
+        )
+        for job in jobs
+    ]
+    logs = {dimension.key for dimension in dimensions if dimension.log}
+    sections = sweep_sections(points, metric, direction, logs, importances(points, dimensions, direction))
+    runs = [job.path for job in jobs if (job.path / "config.yaml").exists()]
+    if runs:
+        write_report(runs, folder / "report.html", reproducible=False, first=sections)
+
+
+def last_figures(job: Job) -> dict[str, float]:
+    """Return the last value of each column of metrics.csv, for a job that has no final figures."""
+    found: dict[str, float] = {}
+    for row in last_rows(job):
+        found |= {key: float(value) for key, value in row.items() if value and "/" in key}
+    return found
+
+
+def importances(points: Sequence[Point], dimensions: Sequence[Dimension], direction: str) -> dict[str, float]:
+    """Return how much each parameter matters for the best results, in shares; empty where too few have finished.
+
+    By optuna's PED-ANOVA (Watanabe et al. 2023), over grids as well as searches. A grid's numbers are read as choices.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    finished = [point for point in points if point.state == "finished" and math.isfinite(point.figure)]
+    varied = [dimension for dimension in dimensions if len({point.values[dimension.key] for point in finished}) > 1]
+    if len(finished) < 4 or not varied:
+        return {}
+    study = optuna.create_study(direction="minimize" if direction == "min" else "maximize")
+    space = {
+        dimension.key: optuna.distributions.CategoricalDistribution(
+            list(dict.fromkeys(point.values[dimension.key] for point in finished))
+        )
+        if dimension.choices
+        else dimension.distribution()
+        for dimension in varied
+    }
+    for point in finished:
+        params: dict[str, Any] = {
+            dimension.key: point.values[dimension.key]
+            if dimension.choices
+            else (int if dimension.whole else float)(point.values[dimension.key])
+            for dimension in varied
+        }
+        study.add_trial(optuna.trial.create_trial(params=params, distributions=space, value=point.figure))
+    try:
+        return dict(optuna.importance.get_param_importances(study))
+    except (ValueError, RuntimeError):  # where all results are equal there is nothing to explain
+        return {}
+
+
+def command_of(job: Job) -> str:
+    """Return what to type to train the same again, without the sweep."""
+    return shlex.join(["python", "-m", "src.train", *job.flags, *job.overrides])
+
+
+def why(job: Job, state: State) -> str:
+    """Return why a job did not finish; nothing for one that did."""
+    return "" if state in ("finished", "running") else job.reason()
+
+
+def epochs_of(job: Job) -> int | None:
+    """Return how many epochs a job has trained."""
+    done = [int(row["epoch"]) + 1 for row in last_rows(job) if row.get("train/loss")]
+    return done[-1] if done else None
+
+
+def seconds_of(job: Job) -> float | None:
+    """Return the seconds that a job took, of all its attempts."""
+    seconds = read_record(job.path).get("seconds") or {}
+    return round(sum(seconds.values()), 1) if seconds else None

@@ -1,0 +1,52 @@
+"""The learning-rate range test."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+import pytest
+
+from src.config import saved
+from src.config.command import compose
+from src.errors import UserError
+from src.runs.range_test import range_test, smoothed, steepest
+
+SMALL = (
+    *("model=lenet", "data.source.size=32", "data.source.train=64", "data.source.val=16", "data.source.test=16"),
+    *("data.batch_size=16", "data.num_workers=0", "trainer=cpu", "threads=1", "steps=24"),
+)
+
+
+def tried(tmp_path, *overrides: str):
+    return range_test(saved.plain(compose("lr_find", [*SMALL, f"output={tmp_path}/lr.html", *overrides]).config))
+
+
+def test_the_steepest_fall_of_a_known_curve_is_found():
+    """A logistic fall over log10 of the rate is steepest in its middle, and what rises behind it does not count."""
+    rates = list(np.geomspace(1e-6, 1, 601))
+    falls = [2 - 2 / (1 + math.exp(-4 * (math.log10(rate) + 3))) for rate in rates]
+    assert math.log10(steepest(rates, falls)) == pytest.approx(-3, abs=0.15)  # the running mean comes a little late
+    assert steepest(rates, [1.0 + rate for rate in rates]) is None
+
+
+def test_the_running_mean_of_equal_losses_is_that_loss():
+    assert smoothed([3.0] * 5) == pytest.approx([3.0] * 5)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_any_optimizer_has_a_page_with_the_override_to_paste(tmp_path, optimizer):
+    suggestion, path = tried(tmp_path, f"optimizer={optimizer}", "model.layer_lr_decay=0.7")
+    page = path.read_text()
+    assert "<svg" in page
+    if suggestion is not None:
+        assert 1e-6 <= suggestion <= 10
+        assert re.search(r"optimizer\.lr=[0-9.e-]+", page)
+
+
+def test_a_range_test_has_a_range_and_one_process(tmp_path):
+    with pytest.raises(UserError, match="grow from the lowest"):
+        tried(tmp_path, "lowest=1", "highest=0.1")
+    with pytest.raises(UserError, match="one process"):
+        tried(tmp_path, "trainer.devices=2")

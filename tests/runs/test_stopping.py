@@ -1,0 +1,125 @@
+"""Asked to stop, a run saves, and `resume=auto` goes on to the same bits, in one process and in two."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from src.config.command import compose
+from src.errors import UserError
+from src.runs import session
+from tests.prove.promise import ROOT, command, same, tensors
+from tests.training import TINY, killed, on_top, train
+
+LONGER = (
+    *("data.source.train=480", "data.batch_size=8", "trainer.max_epochs=1", "trainer.accumulate_grad_batches=2"),
+    *("callbacks=[default,ema]", "augment.mixup=0.3", "trainer.val_check_interval=0.5"),
+)
+
+
+def start(*overrides: str, **options) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command("train", *on_top(TINY, [*LONGER, *overrides])), cwd=ROOT, stderr=subprocess.PIPE, text=True, **options
+    )
+
+
+def processes_of(run_dir: Path) -> list[int]:
+    """Return the processes with a run directory on their command line."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if f"run_dir={run_dir}".encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def test_two_processes_stop_together_within_ten_seconds_and_continue_to_the_same_bits(tmp_path):
+    """With accumulation, averaged weights, mixup and validation inside the epoch; the second process is asked."""
+    two = ("trainer=ddp_cpu", "trainer.devices=2")
+    broken = start(*two, f"run_dir={tmp_path}/broken", "resume=auto")
+    while not (tmp_path / "broken" / "checkpoints" / "best.ckpt").exists() and broken.poll() is None:
+        time.sleep(0.02)
+    ranks = [pid for pid in processes_of(tmp_path / "broken") if pid != broken.pid]
+    assert len(ranks) == 1
+    os.kill(ranks[0], signal.SIGTERM)
+    asked = time.time()
+    _, errors = broken.communicate()
+    assert (tmp_path / "broken" / "checkpoints" / "last.ckpt").stat().st_mtime - asked < 10
+    assert broken.returncode == 143, errors
+    assert processes_of(tmp_path / "broken") == []
+    record = json.loads((tmp_path / "broken" / "record.json").read_text())
+    assert record["status"] == "interrupted"
+    again = start(*two, f"run_dir={tmp_path}/broken", "resume=auto")
+    _, errors = again.communicate()
+    assert again.returncode == 0, errors
+    whole = start(*two, f"run_dir={tmp_path}/whole")
+    _, errors = whole.communicate()
+    assert whole.returncode == 0, errors
+    assert same(tensors(tmp_path / "whole"), tensors(tmp_path / "broken"))
+    assert json.loads((tmp_path / "broken" / "record.json").read_text())["wandb_id"] == record["wandb_id"]
+    assert (tmp_path / "broken" / "metrics.json").read_text() == (tmp_path / "whole" / "metrics.json").read_text()
+
+
+def test_torchrun_makes_one_run_directory_though_none_is_typed(tmp_path):
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "src.train"]
+    typed = on_top(TINY, ["trainer=ddp_cpu", "data.source.train=32", "trainer.max_epochs=1", f"runs_dir={tmp_path}"])
+    done = subprocess.run([*launch, *typed], cwd=ROOT, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 0, done.stderr
+    (run_dir,) = tmp_path.glob("lenet-shapes/*")
+    assert json.loads((run_dir / "record.json").read_text())["status"] == "finished"
+    assert len(re.findall("epoch 1/1", (run_dir / "log.txt").read_text())) == 1
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["train"])
+
+
+def auto(*overrides: str) -> None:
+    session.start_or_continue(compose("train", [*on_top(TINY, overrides), "resume=auto"]))
+
+
+def test_auto_finds_the_interrupted_run_of_the_same_overrides(tmp_path, monkeypatch, alone):
+    """Not one of other overrides, nor one that has finished."""
+    short = ("data.source.train=48", "trainer.max_epochs=2", f"runs_dir={tmp_path}")
+    auto(*short, "trainer.max_epochs=1")
+    original = session.start
+
+    def dies(composed):
+        killed_at = tmp_path / "lenet-shapes"
+        before = set(killed_at.iterdir())
+        with monkeypatch.context() as patch:
+            patch.setattr(session, "_train", lambda *_, **__: None)
+            original(composed)
+        assert len(set(killed_at.iterdir()) - before) == 1
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "start", dies)
+        auto(*short)
+    auto(*short)
+    runs = sorted((tmp_path / "lenet-shapes").iterdir())
+    assert [json.loads((run / "record.json").read_text())["status"] for run in runs] == ["finished"] * 2
+    assert len(json.loads((runs[-1] / "metrics.json").read_text())) > 3
+
+
+def test_auto_continues_the_run_in_run_dir_and_refuses_what_would_change_its_result(tmp_path, monkeypatch, alone):
+    options = ("data.source.train=48", "callbacks.last.every_n_train_steps=2")
+    killed(monkeypatch, tmp_path / "run", 4, "data.source.train=48")
+    for changed in ("optimizer.lr=0.5", "data.batch_size=8"):
+        with pytest.raises(UserError, match=r"optimizer\.lr=0\.5|data\.batch_size=8"):
+            auto(*options, changed, f"run_dir={tmp_path}/run")
+    with pytest.raises(UserError, match=r"was started with .*data\.source\.train=48"):
+        session.start_or_continue(compose("train", [*TINY[:1], f"run_dir={tmp_path}/run", "resume=auto"]))
+    auto(*options, f"run_dir={tmp_path}/run")
+    assert same(tensors(tmp_path / "run"), tensors(train(tmp_path / "whole", *options)))
+    auto(*options, f"run_dir={tmp_path}/run")  # has finished: nothing is done

@@ -1,0 +1,143 @@
+"""What a sweep promises of its jobs, with jobs that end at once."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from src.errors import UserError
+from src.sweeps import locks
+from src.sweeps.devices import Gpus, listed_gpus
+from src.sweeps.engine import Engine
+from src.sweeps.grid import Grid
+from src.sweeps.job import Job
+from tests.sweeps.stubs import CONFIG, Silent, StubPlace, job, write_run
+
+
+def sweep(jobs, outcome=lambda job: ("finished", {}), *, retry=None, parallel=2, gpus=()):
+    place = StubPlace(outcome)
+    engine = Engine(Grid(jobs), place, Silent(), parallel, retry, Gpus(list(gpus)), -1)
+    engine.run()
+    return place, engine.states
+
+
+def test_a_job_is_known_by_its_overrides_in_any_order_and_by_nothing_else(tmp_path):
+    one = Job(tmp_path, ("a=1", "b=2"), {"a": "1"}, CONFIG)
+    assert one.path == Job(tmp_path, ("b=2", "a=1"), {"a": "1"}, CONFIG).path
+    assert one.path != Job(tmp_path, ("b=3", "a=1"), {"a": "1"}, CONFIG).path
+
+
+def test_the_same_sweep_again_runs_only_what_is_missing(tmp_path):
+    first, _ = sweep([job(tmp_path, lr=0.1), job(tmp_path, lr=0.2)])
+    again, states = sweep([job(tmp_path, lr=rate) for rate in (0.1, 0.3, 0.2)])
+    assert len(first.starts) == 2
+    assert again.starts == [job(tmp_path, lr=0.3).name]
+    assert set(states.values()) == {"finished"}
+
+
+def test_a_failed_job_is_left_alone_until_retry_names_it(tmp_path):
+    jobs = lambda: [job(tmp_path, lr=0.1)]  # noqa: E731 - a job reads what is on disk when it is made
+    sweep(jobs(), lambda job: ("failed", {}))
+    again, states = sweep(jobs())
+    assert again.starts == []
+    assert list(states.values()) == ["failed"]
+    retried, states = sweep(jobs(), retry="failed")
+    assert len(retried.starts) == 1
+    assert list(states.values()) == ["finished"]
+
+
+@pytest.mark.parametrize("status", ["running", "interrupted"])
+def test_a_job_that_was_cut_off_is_continued_in_its_directory(tmp_path, status):
+    cut = job(tmp_path, lr=0.1)
+    cut.path.mkdir()
+    cut.begin(None)
+    write_run(cut, status)
+    found = job(tmp_path, lr=0.1)
+    assert found.state() == "interrupted"
+    assert found.arguments(2) == [f"resume={found.path}"]
+    place, states = sweep([found])
+    assert place.starts == [found.name]
+    assert list(states.values()) == ["finished"]
+
+
+def test_a_job_killed_before_it_wrote_anything_starts_as_new(tmp_path):
+    cut = job(tmp_path, lr=0.1)
+    cut.path.mkdir()
+    cut.begin(None)
+    found = job(tmp_path, lr=0.1)
+    assert found.state() == "interrupted"
+    assert found.arguments(None) == ["lr=0.1", f"run_dir={found.path}"]
+
+
+def test_a_job_of_changed_configuration_is_stale_and_put_aside_only_when_asked(tmp_path):
+    sweep([job(tmp_path, lr=0.1)])
+    changed = lambda: Job(tmp_path, ("lr=0.1",), {"lr": "0.1"}, CONFIG | {"seed": 1})  # noqa: E731
+    place, states = sweep([changed()])
+    assert place.starts == []
+    assert list(states.values()) == ["stale"]
+    place, states = sweep([changed()], retry="stale")
+    assert list(states.values()) == ["finished"]
+    assert (tmp_path / f"{changed().name}.stale1" / "metrics.json").exists()
+
+
+def test_what_cannot_change_a_result_does_not_make_it_stale(tmp_path):
+    sweep([job(tmp_path, lr=0.1)])
+    same = Job(tmp_path, ("lr=0.1",), {"lr": "0.1"}, CONFIG | {"threads": 3, "name": "n", "sweep": {"jobs": 9}})
+    assert same.state() == "finished"
+
+
+def test_a_running_job_is_adopted_and_never_started_twice(tmp_path):
+    running = job(tmp_path, lr=0.1)
+    running.path.mkdir()
+    running.begin(None)
+    lock = locks.hold(running.lock)
+
+    class Ends(Silent):
+        def show(self, jobs, states):
+            nonlocal lock
+            assert list(states.values()) == ["running"]
+            if lock is not None:
+                write_run(running, "finished")
+                os.close(lock)
+                lock = None
+
+    place = StubPlace(lambda job: ("finished", {}))
+    engine = Engine(Grid([job(tmp_path, lr=0.1)]), place, Ends(), 2, None, Gpus([]), -1)
+    engine.run()
+    assert place.starts == []
+    assert list(engine.states.values()) == ["finished"]
+
+
+def test_each_job_has_gpus_of_its_own_and_waits_for_them(tmp_path):
+    trainer = {"trainer": {"accelerator": "gpu", "devices": 2}}
+    jobs = [Job(tmp_path, (f"lr={n}",), {"lr": str(n)}, CONFIG | trainer) for n in range(3)]
+    place, states = sweep(jobs, parallel=3, gpus=["a", "b", "c", "d"])
+    assert place.lent[:2] == [["a", "b"], ["c", "d"]]
+    assert len(place.lent[2]) == 2
+    assert set(states.values()) == {"finished"}
+
+
+def test_more_gpus_than_there_are_is_refused():
+    with pytest.raises(UserError, match="there are 1 GPUs"):
+        Gpus(["a"]).wanted({"accelerator": "gpu", "devices": 2})
+    assert Gpus(["a"]).wanted({"accelerator": "cpu", "devices": 2}) == 0
+    assert Gpus(["a", "b"]).wanted({"accelerator": "auto", "devices": -1}) == 2
+    assert Gpus([]).wanted({"accelerator": "auto", "devices": 1}) == 0
+
+
+def test_a_divided_gpu_is_its_parts():
+    text = (
+        "GPU 0: NVIDIA H200 (UUID: GPU-aa)\n"
+        "  MIG 1g.18gb     Device  0: (UUID: MIG-bb)\n  MIG 1g.18gb     Device  1: (UUID: MIG-cc)\n"
+        "GPU 1: NVIDIA H200 (UUID: GPU-dd)\n"
+    )
+    assert listed_gpus(text) == ["MIG-bb", "MIG-cc", "GPU-dd"]
+
+
+def test_the_second_person_is_told(tmp_path):
+    lock = locks.hold_sweep(tmp_path)
+    with pytest.raises(UserError, match=rf"running already \(.*process {os.getpid()}\)"):
+        locks.hold_sweep(tmp_path)
+    os.close(lock)
+    os.close(locks.hold_sweep(tmp_path))
