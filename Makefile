@@ -27,7 +27,7 @@ repro: env  ## the whole pipeline, as far as it is out of date: dvc repro with t
 	PATH="$(abspath $(VENV))/bin:$$PATH" dvc repro
 
 test: env  ## every test: no network, GPU or data needed
-	$(PY) -m pytest
+	OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses 2
 
 lint: env  ## ruff and mypy
 	$(PY) -m ruff check .

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from src.config.command import end_with
 
 
@@ -11,6 +13,11 @@ def compose() -> None:
 
     for experiment in write_dependencies():
         print(f"{experiment.name}: {' '.join(experiment.overrides)}")
+        if experiment.composed.config.threads == "auto":
+            print(
+                f"note: {experiment.name} has threads=auto: its bits depend on the cores of the machine",
+                file=sys.stderr,
+            )
 
 
 if __name__ == "__main__":

@@ -113,6 +113,24 @@ class Summary:
     num_classes: Annotated[int, Ge(1)]
 
 
+@dataclass
+class Explain:
+    """The plain keys of conf/explain.yaml."""
+
+    run: str | None
+    input: str | None
+    split: Literal["train", "val", "test"] | None
+    anchor: str | None
+    output: str | None
+    checkpoint: Literal["best", "last"]
+    image_size: Annotated[int, Ge(1)] | Literal["auto"]
+    in_channels: Annotated[int, Ge(1)]
+    num_classes: Annotated[int, Ge(1)] | Literal["auto"]
+    batch_size: Annotated[int, Ge(1)]
+    num_workers: Annotated[int, Ge(0)]
+    device: str
+
+
 Batches = Annotated[int, Ge(0)] | Annotated[float, Interval(ge=0, le=1)] | None
 """A number of batches, or a share of them."""
 

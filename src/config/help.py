@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from src.config.groups import Groups, document
-from src.config.schema import SAVED_RUN
+from src.config.schema import SAVED_RUN, SECTIONS, TRAINING
 
 FIRST = ("train", "evaluate", "predict")
 """The commands that a reader should meet first; the others follow in the order of the alphabet."""
@@ -48,6 +48,16 @@ EXAMPLES = {
         ("data=imagenette data.root=datasets", "downloaded where it is missing, read, and packed"),
         ("data=folder data.root=photos data.working_size=256", "photographs from a camera, at the size to work with"),
         ("data=folder data.root=photos data.store=stream data.stream=s3://bucket/x", "to train far from the files"),
+    ),
+    "explain": (
+        ("run=runs/latest method=layers", "the names of the layers"),
+        ("run=runs/latest method=gradcam input=photos/", "what speaks for the likeliest class"),
+        ("run=runs/latest method=deconvnet split=test", "what excites channels most, and what of it they see"),
+        ("run=runs/latest method=occlusion input=dog.jpg method.label=dog method.patch=16", "what covering takes away"),
+        ("run=runs/faces method=occlusion anchor=ann.jpg input=ann2.jpg", "what makes two faces the same"),
+        ("model=resnet network.weights=IMAGENET1K_V1 method=gradcam input=dog.jpg", "no run: published weights"),
+        ("method=sobel input=house.jpg", "no network"),
+        ("method --help", "the methods; method=occlusion --help shows the keys of one"),
     ),
 }  # fmt: skip
 
@@ -102,7 +112,8 @@ def _defaults(groups: Groups, command: str) -> dict[str, str | None]:
 
 def _ordered(groups: Groups, defaults: dict[str, str | None]) -> list[str]:
     named = [group for group in defaults if groups.choices(group)]
-    return [*named, *(group for group in groups.names() if group not in named)]
+    others = set(SECTIONS) - set(TRAINING)  # of another command
+    return [*named, *(group for group in groups.names() if group not in named and group not in others)]
 
 
 def _listed(choices: Sequence[str], default: str | None) -> str:

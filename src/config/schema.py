@@ -49,17 +49,28 @@ SECTIONS = {
     "logger": Section(supplied=("save_dir",), filled=("id", "name", "tags", "group"), named=True),
     "sweep": Section(plain="Sweep"),
     "search": Section(plain="Search"),
+    "method": Section(),
 }
 
+TRAINING = tuple(name for name in SECTIONS if name != "method")
+"""The sections of a training; `method` is how something finished is explained."""
+
 COMMANDS = {
-    "train": ("Train", tuple(SECTIONS)),
+    "train": ("Train", TRAINING),
     "evaluate": ("Evaluate", ()),
     "predict": ("Predict", ()),
     "summary": ("Summary", ("model", "network")),
     "prepare": ("Prepare", ("data",)),
+    "explain": ("Explain", ("method", "model", "network")),
     "lr_find": ("LrFind", ("data", "augment", "model", "network", "optimizer", "scheduler", "trainer")),
 }
 """Per configuration of a command: the dataclass of its plain keys, and its sections."""
 
-SAVED_RUN = {"train": ("resume", "replay"), "evaluate": ("run",), "predict": ("run",), "summary": ("run",)}
+SAVED_RUN = {
+    "train": ("resume", "replay"),
+    "evaluate": ("run",),
+    "predict": ("run",),
+    "summary": ("run",),
+    "explain": ("run",),
+}
 """Per command that may work on a saved run: the keys that name it; other overrides then apply to its configuration."""

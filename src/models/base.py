@@ -351,7 +351,8 @@ class ImageModule(LightningModule):
                 f"model.trainable={self.freezing.learning_in(0)}: nothing learns in epoch 0, since all of the model is "
                 "frozen; type head, a layer's name or all"
             )
-        optimizer = fused_where_possible(self._optimizer, self.trainer)(self.parameter_groups())
+        at_once = len(self.freezing.plan) == 1
+        optimizer = fused_where_possible(self._optimizer, self.trainer, all_at_once=at_once)(self.parameter_groups())
         total = self.trainer.estimated_stepping_batches
         if not math.isfinite(total):
             raise UserError("a schedule needs the training's length: type trainer.max_epochs or trainer.max_steps")

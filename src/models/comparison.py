@@ -75,10 +75,14 @@ class LearnedComparer:
     network: ComparisonNetwork
 
     def distances(self, left: Tensor, right: Tensor) -> Tensor:
-        """Return the distances (N, M), in the precision and on the device of the embeddings."""
+        """Return the distances (N, M), in the precision and on the device of the embeddings.
+
+        Gradients flow where the embeddings have any: an explanation asks what moves them.
+        """
         weights = next(self.network.parameters())
         right_there = right.to(weights)
-        with torch.no_grad(), torch.autocast(weights.device.type, enabled=False):
+        wanted = torch.is_grad_enabled() and left.requires_grad
+        with torch.set_grad_enabled(wanted), torch.autocast(weights.device.type, enabled=False):
             chunks = torch.split(left.to(weights), max(1, AT_ONCE // len(right)))
             parts = [-self.network(chunk, right_there) for chunk in chunks]
         return torch.cat(parts).to(left)

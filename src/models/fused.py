@@ -8,7 +8,7 @@ from functools import partial
 from pytorch_lightning import Trainer
 from pytorch_lightning.plugins.precision import MixedPrecision
 from pytorch_lightning.strategies import FSDPStrategy
-from torch.optim import Optimizer
+from torch.optim import SGD, Optimizer
 
 from src.errors import UserError
 
@@ -17,11 +17,15 @@ CHOICES = ("fused", "foreach", "differentiable", "capturable")
 DEVICES = ("cpu", "cuda")
 
 
-def fused_where_possible(optimizer: partial[Optimizer], trainer: Trainer) -> partial[Optimizer]:
+def fused_where_possible(
+    optimizer: partial[Optimizer], trainer: Trainer, *, all_at_once: bool = True
+) -> partial[Optimizer]:
     """Return the optimizer with `fused=True` where torch has that and nothing about it was typed.
 
-    Not where parameters are sharded, and not where gradients are scaled and clipped: a fused optimizer takes the scale
-    off within its step, when it is too late to clip. Raises UserError where `optimizer.fused=true` asks for that.
+    Not where parameters are sharded; nor where gradients are scaled and clipped: a fused optimizer takes the scale off
+    within its step, when it is too late to clip; nor SGD where not all parameters begin to learn at once
+    (`all_at_once`): torch's fused form cannot begin the momentum of some later than that of others. Raises UserError
+    where `optimizer.fused=true` asks for one of the last two.
     """
     typed = {name: optimizer.keywords[name] for name in CHOICES if optimizer.keywords.get(name) is not None}
     clips = clips_scaled_gradients(trainer)
@@ -30,7 +34,13 @@ def fused_where_possible(optimizer: partial[Optimizer], trainer: Trainer) -> par
             "optimizer.fused=true cannot clip gradients (trainer.gradient_clip_val) with trainer.precision=16-mixed: "
             "type trainer.precision=bf16-mixed, or optimizer.fused=false"
         )
-    if typed or clips or not has_fused(optimizer.func) or isinstance(trainer.strategy, FSDPStrategy):
+    too_late = not all_at_once and inspect.isclass(optimizer.func) and issubclass(optimizer.func, SGD)
+    if typed.get("fused") and too_late:
+        raise UserError(
+            "optimizer.fused=true: torch's fused SGD cannot follow a plan of what learns when (model.trainable); type "
+            "optimizer.fused=false, or optimizer=adamw"
+        )
+    if typed or clips or too_late or not has_fused(optimizer.func) or isinstance(trainer.strategy, FSDPStrategy):
         return optimizer
     if trainer.strategy.root_device.type not in DEVICES:
         return optimizer

@@ -46,7 +46,7 @@ def final_features(network: nn.Module, in_channels: int, image_size: int) -> tup
     maps whose last axis is the channels, so that a square image has none that is square.
     """
     candidates = _candidates(network)
-    outputs = [(name, shape) for name, shape in _outputs(network, in_channels, image_size) if name in candidates]
+    outputs = [(name, shape) for name, shape in module_outputs(network, in_channels, image_size) if name in candidates]
     maps = [place for place, (_, shape) in enumerate(outputs) if len(shape) == 3]
     wide = [place for place in maps if outputs[place][1][1:] != (1, 1)] or maps
     if not wide or any(len(shape) != 3 for _, shape in outputs[wide[-1] :]):
@@ -83,7 +83,7 @@ def _is_within(name: str, container: str) -> bool:
     return name == container or name.startswith(f"{container}.")
 
 
-def _outputs(network: nn.Module, in_channels: int, image_size: int) -> list[tuple[str, tuple[int, ...]]]:
+def module_outputs(network: nn.Module, in_channels: int, image_size: int) -> list[tuple[str, tuple[int, ...]]]:
     """Return the name of every module that returns a tensor, with its shape without B, in the order they end."""
     found: list[tuple[str, tuple[int, ...]]] = []
 

@@ -35,14 +35,14 @@ def preprocessing(section: Mapping[str, Any]) -> Preprocessing | None:
     weights = section.get("weights")
     if weights is None:
         return None
-    published = _published(section)
+    published = published_weights(section)
     if weights in published:
         found = published[weights]
         return _of_torchvision(found) if hasattr(found, "transforms") else _of_timm(found)
     return None if is_url(weights) else _of_run(local_file(weights, published))
 
 
-def _published(section: Mapping[str, Any]) -> Mapping[str, Any]:
+def published_weights(section: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the published weights of a network, of torchvision's type or timm's; its own module knows them."""
     module = import_module(str(section["_target_"]).rpartition(".")[0])
     found: Mapping[str, Any] = {}

@@ -39,7 +39,8 @@ def builds_on(path: Path, base: str) -> bool:
 
 
 def command_of(name: str) -> str:
-    return name if "/" not in name else "train"
+    group, _, choice = name.rpartition("/")
+    return choice if not group else "explain" if group == "method" else "train"
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -50,6 +50,13 @@ def test_an_optimizer_without_a_fused_form_stays_as_it_is():
     assert fused_where_possible(chosen, cpu_trainer()) is chosen
 
 
+def test_sgd_is_not_fused_where_some_parameters_begin_later():
+    assert "fused" not in fused_where_possible(SGD, cpu_trainer(), all_at_once=False).keywords
+    assert fused_where_possible(ADAMW, cpu_trainer(), all_at_once=False).keywords["fused"] is True
+    with pytest.raises(UserError, match=r"cannot follow a plan"):
+        fused_where_possible(partial(SGD, fused=True), cpu_trainer(), all_at_once=False)
+
+
 def scaled(clip: float | None):
     plugin = MixedPrecision("16-mixed", "cuda", scaler=torch.amp.GradScaler("cpu"))
     strategy = SimpleNamespace(root_device=torch.device("cuda"))

@@ -202,7 +202,7 @@ def test_another_folder_of_other_people_can_be_measured(finished, people, tmp_pa
     from src.runs.evaluation import evaluate
 
     run, config = session.reopen(str(finished), ("data=identities", f"data.root={people}", "data.test_fraction=0.99"))
-    figures, _ = evaluate(config, run, split="test", checkpoint="best", output=str(tmp_path / "out.json"))
+    figures = evaluate(config, run, split="test", checkpoint="best", output=str(tmp_path / "out.json")).figures
     assert 0 < figures["test/roc_auc"] <= 1
 
 

@@ -95,7 +95,7 @@ def experiments(folder: Path) -> Iterator[Promise]:
     base = "model=lenet data.source.size=32 data.source.train=96 data.source.val=32 data.source.test=32 trainer=cpu"
 
     def typed(rate: str) -> str:
-        return f"experiments.classifier={base} trainer.max_epochs=1 threads=1 logger=csv optimizer.lr={rate}"
+        return f'experiments.classifier="{base} trainer.max_epochs=1 threads=1 logger=csv optimizer.lr={rate}"'
 
     dvc(folder, "exp", "run", "-n", "one", "-S", typed("0.05"))
     for rate in ("0.1", "0.2", "0.3"):

@@ -83,7 +83,7 @@ def test_a_moved_run_evaluates_to_the_same_figures(finished, tmp_path):
 
     moved = shutil.copytree(finished, tmp_path / "elsewhere" / "run")
     run, config = session.reopen(str(moved), ())
-    figures, _ = evaluate(config, run, split="test", checkpoint="best", output=None)
+    figures = evaluate(config, run, split="test", checkpoint="best", output=None).figures
     trained = json.loads((finished / "metrics.json").read_text())
     assert figures == {key: value for key, value in trained.items() if key.startswith("test/")}
 
@@ -92,7 +92,7 @@ def test_the_best_weights_have_the_figures_that_validation_found(finished):
     from src.runs.evaluation import evaluate
 
     run, config = session.reopen(str(finished), ())
-    figures, _ = evaluate(config, run, split="val", checkpoint="best", output=None)
+    figures = evaluate(config, run, split="val", checkpoint="best", output=None).figures
     trained = json.loads((finished / "metrics.json").read_text())
     validated = {key: value for key, value in trained.items() if key.startswith("val/")}
     assert {key: figures[key] for key in validated} == pytest.approx(validated, abs=1e-5)

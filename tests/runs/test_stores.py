@@ -89,7 +89,7 @@ def test_a_moved_run_is_evaluated_where_no_store_can_be_made(root, tmp_path):
     new.mkdir()
     (new / "packed").write_text("no folder can be made here")
     directory, config = session.reopen(str(moved), (f"data.root={images}", f"data.cache_dir={new}"))
-    figures, _ = evaluate(config, directory, split="test", checkpoint="best", output=None)
+    figures = evaluate(config, directory, split="test", checkpoint="best", output=None).figures
     trained = json.loads((run / "metrics.json").read_text())
     assert figures == {key: value for key, value in trained.items() if key.startswith("test/")}
     assert not (tmp_path / "elsewhere" / "cache").exists()
@@ -100,7 +100,7 @@ def test_other_data_are_evaluated_at_the_working_size_of_the_training(root, tmp_
     run = train(tmp_path / "run", root, cache, "data.store=files", "data.working_size=36")
     directory, config = session.reopen(str(run), ("data=folder", f"data.root={root}", cache, "data.image_size=32"))
     assert config["data"]["working_size"] is None
-    figures, _ = evaluate(config, directory, split="test", checkpoint="best", output=None)
+    figures = evaluate(config, directory, split="test", checkpoint="best", output=None).figures
     trained = json.loads((run / "metrics.json").read_text())
     assert figures == {key: value for key, value in trained.items() if key.startswith("test/")}
 

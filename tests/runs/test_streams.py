@@ -60,4 +60,4 @@ def figures_of(run: Path) -> dict[str, float]:
 
 def evaluated(run: Path) -> dict[str, float]:
     directory, config = session.reopen(str(run), ())
-    return evaluate(config, directory, split="test", checkpoint="best", output=None)[0]
+    return evaluate(config, directory, split="test", checkpoint="best", output=None).figures

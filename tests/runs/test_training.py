@@ -128,7 +128,8 @@ def test_a_moved_run_evaluates_to_the_same_figures(finished, tmp_path):
 
     moved = shutil.copytree(finished, tmp_path / "elsewhere" / "run")
     run, config = session.reopen(str(moved), ())
-    figures, path = evaluate(config, run, split="test", checkpoint="best", output=None)
+    found = evaluate(config, run, split="test", checkpoint="best", output=None)
+    figures, path = found.figures, found.path
     trained = json.loads((finished / "metrics.json").read_text())
     assert figures == {key: value for key, value in trained.items() if key.startswith("test/")}
     assert json.loads(path.read_text())["test/accuracy"] == trained["test/accuracy"]

@@ -1,0 +1,60 @@
+"""Where else an explanation is entered: the run's report and its W&B run."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from src.config.build import build
+from src.explanations.output import Output
+from src.files import write_text
+from src.runs.directory import RunDirectory
+from src.runs.record import read_record
+
+log = logging.getLogger(__name__)
+
+MOST = 24
+"""Pictures that W&B is sent."""
+
+
+def link_from_report(run_dir: Path, folder: Path) -> None:
+    """Put a link to the page of explanations into the navigation of the run's report, where there is one and none yet.
+
+    The report itself is written when a training ends, from what was evaluated then; it stays as it is.
+    """
+    report = run_dir / "report.html"
+    page = folder.with_name(f"{folder.name}.html").resolve()
+    if not report.is_file():
+        return
+    address = escape(os.path.relpath(page, run_dir.resolve()))
+    link = f'<li><a href="{address}">Looking inside</a></li>\n'
+    text = report.read_text(encoding="utf-8")
+    if link not in text and "</ul>" in text:
+        write_text(report, text.replace("</ul>", f"{link}</ul>", 1))
+
+
+def log_pictures(run: RunDirectory, config: Mapping[str, Any], output: Output) -> None:
+    """Log the pictures to the W&B run that the training had, online or offline as that is; without one, nothing."""
+    section, known = _wandb_section(config), read_record(run.path).get("wandb_id")
+    if section is None or known is None:
+        return
+    import wandb
+
+    logger = build(
+        section, save_dir=str(run.path), id=known, name=config["name"] or run.path.name, tags=list(config["tags"])
+    )
+    shown = output.pictures[:MOST]
+    paths = [str(output.folder / one["file"]) for one in shown]
+    logger.log_image(key=f"explain/{output.method}", images=paths, caption=[one["caption"] for one in shown])
+    wandb.finish()
+    log.info("%d pictures logged to the run's W&B", len(paths))
+
+
+def _wandb_section(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the run's W&B logger, None where it has none."""
+    sections = [section for section in (config.get("logger") or {}).values() if section]
+    return next((one for one in sections if one["_target_"] == "src.runs.wandb.WandbRun"), None)

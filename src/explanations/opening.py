@@ -1,0 +1,98 @@
+"""From what was typed to a network and images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from src.config.signatures import class_literal
+from src.data.spec import DataSpec
+from src.errors import UserError
+from src.explanations.answers import compares
+from src.explanations.given import Given
+from src.explanations.images import Files, Images, Item, Split
+from src.explanations.output import Output
+from src.explanations.subject import IMAGE_SIZE, Subject, subject_of_run, subject_of_weights
+from src.runs import session
+from src.runs.directory import RunDirectory
+from src.runs.evaluation import restore, restore_model
+from src.runs.prediction import chosen_device, image_files, single_image
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a method is given; `run` and its configuration, where it is of one."""
+
+    given: Given
+    run: RunDirectory | None
+    config: Mapping[str, Any]
+
+
+def opened(
+    asked: Mapping[str, Any],
+    for_the_run: Sequence[str],
+    output: Output,
+    *,
+    needs_images: bool,
+    needs_network: bool,
+    untrained: bool,
+) -> Opened:
+    """Return the network and the images that were asked for.
+
+    Raises UserError where a run, weights or images are missing, or do not fit each other.
+    """
+    run: RunDirectory | None = None
+    config: dict[str, Any] = {}
+    images: Images | None = None
+    subject: Subject | None = None
+    if asked["run"]:
+        run, config = session.reopen(asked["run"], for_the_run)
+        device = chosen_device(asked["device"])
+        if asked["split"] is not None:
+            model, data, _ = restore(config, run, asked["checkpoint"])
+            if not len(data.splits[asked["split"]]):
+                raise UserError(f"split={asked['split']} is empty here")
+            images = Split(data, asked["split"])
+        else:
+            model = restore_model(config, run, DataSpec.load(run.data), asked["checkpoint"])
+        subject = subject_of_run(model, device)
+    elif needs_network:
+        sizes = {key: asked[key] for key in ("image_size", "in_channels", "num_classes")}
+        subject = subject_of_weights(
+            asked["network"], **sizes, device=chosen_device(asked["device"]), untrained=untrained
+        )
+    if needs_images and images is None:
+        images = _files(image_files("input", asked["input"]), subject)
+    anchor = _anchor(asked, subject) if needs_images and needs_network and subject is not None else None
+    given = Given(output, subject if needs_network else None, images, anchor, asked["batch_size"], asked["num_workers"])
+    return Opened(given, run, config)
+
+
+def _files(files: Sequence[Path], subject: Subject | None) -> Files:
+    if subject is None:
+        return Files(files, 3, IMAGE_SIZE, "whole")
+    return Files(files, subject.channels, subject.image_size, subject.eval_crop, subject.working)
+
+
+def _anchor(asked: Mapping[str, Any], subject: Subject) -> Item | None:
+    """Return the image that others are compared with. Raises UserError where there must be one, or must not."""
+    if not compares(subject):
+        if asked["anchor"] is not None:
+            raise UserError(f"anchor={asked['anchor']}: this model compares no images; leave it away")
+        return None
+    method = asked["method"]["_target_"]
+    takes = class_literal(method, "compares")
+    if not takes:
+        if asked["anchor"] is not None:
+            raise UserError(f"anchor={asked['anchor']}: this method looks at one image alone; leave it away")
+        return None
+    if asked["anchor"] is None:
+        if asked["method"].get("what") == "channel" or asked["method"].get("channel") is not None:
+            return None
+        raise UserError(
+            "this model compares images: with what? Type anchor=IMAGE, and what makes it and each input the same is "
+            "shown in both"
+        )
+    return _files([single_image("anchor", asked["anchor"])], subject).item(0)
