@@ -1,0 +1,48 @@
+"""The parts of a sweep's page."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from src.config.groups import Groups
+from src.report.sweep import Point, parallel_coordinates, sweep_sections
+from src.sweeps.results import importances
+from src.sweeps.space import dimension
+
+
+def point(lr: float, network: str, figure: float, state: str = "finished", reason: str = "") -> Point:
+    values = {"optimizer.lr": repr(lr), "model": network}
+    return Point(f"{lr}-{network}", state, values, figure, reason, f"python -m src.train optimizer.lr={lr}")
+
+
+def test_the_best_job_comes_first_with_its_command_and_the_others_say_why_they_ended():
+    points = [
+        point(0.1, "resnet", 0.7), point(0.01, "resnet", 0.9),
+        point(0.2, "vgg19", math.nan, "failed", "ValueError: <x>"),
+        point(0.3, "vgg19", 0.95, "pruned", "pruned after epoch 1"),
+    ]  # fmt: skip
+    best, jobs, parameters = sweep_sections(points, "val/accuracy", "max", {"optimizer.lr"}, {"optimizer.lr": 1.0})
+    assert "optimizer.lr=0.01" in best.html  # not the pruned one, which was never measured to its end
+    assert [best.title, jobs.title, parameters.title] == ["Best", "Jobs", "Parameters"]
+    assert "ValueError: &lt;x&gt;" in jobs.html
+    assert "pruned after epoch 1" in jobs.html
+    lowest, *_ = sweep_sections(points, "val/loss", "min", set(), {})
+    assert "optimizer.lr=0.1" in lowest.html
+
+
+def test_a_logarithmic_axis_has_equal_steps_for_equal_factors():
+    points = [point(rate, "resnet", rate) for rate in (0.001, 0.01, 0.1)]
+    chart = parallel_coordinates(points, "val/accuracy", {"optimizer.lr"})
+    heights = sorted(float(y) for y in re.findall(r'd="M60(?:\.0)? ([\d.]+)L', chart))
+    assert heights == [34.0, 135.0, 236.0]
+
+
+def test_the_parameter_that_decides_is_the_important_one():
+    """The figure is a function of the rate alone; of the other, 0.5 of the share is already too much."""
+    dimensions = [dimension("optimizer.lr=interval(0,1)", Groups()), dimension("model=resnet,vgg19", Groups())]
+    points = [point(n / 40, ("resnet", "vgg19")[n * 7 % 5 % 2], n / 40) for n in range(1, 40)]
+    shares = importances(points, dimensions, "max")
+    assert set(shares) == {"optimizer.lr", "model"}
+    assert shares["optimizer.lr"] > 0.8
+    assert importances(points[:3], dimensions, "max") == {}
