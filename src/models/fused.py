@@ -23,9 +23,9 @@ def fused_where_possible(
     """Return the optimizer with `fused=True` where torch has that and nothing about it was typed.
 
     Not where parameters are sharded; nor where gradients are clipped in mixed precision, which Lightning refuses: with
-    float16 a fused optimizer takes the scale off within its step, when it is too late to clip; nor SGD where not all parameters begin to learn at once
-    (`all_at_once`): torch's fused form cannot begin the momentum of some later than that of others. Raises UserError
-    where `optimizer.fused=true` asks for one of the last two.
+    float16 a fused optimizer takes the scale off within its step, when it is too late to clip; nor SGD where not all
+    parameters begin to learn at once (`all_at_once`): torch's fused form cannot begin the momentum of some later than
+    that of others. Raises UserError where `optimizer.fused=true` asks for one of the last two.
     """
     typed = {name: optimizer.keywords[name] for name in CHOICES if optimizer.keywords.get(name) is not None}
     clips = clips_in_mixed_precision(trainer)
