@@ -46,7 +46,7 @@ class Search:
     pruner: dict[str, Any] | None
     n_trials: Annotated[int, Ge(1)] | None
     metric: str | list[str]
-    direction: Literal["min", "max"] | list[Literal["min", "max"]]
+    direction: Literal["auto", "min", "max"] | list[Literal["min", "max"]]
     space: dict[str, str]
     storage: str | None
     study: str | None

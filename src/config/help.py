@@ -29,6 +29,7 @@ EXAMPLES = {
         ("'callbacks=[default,early_stopping]' logger=csv", "several choices of one group"),
         ("debug=batch", "look at an augmented batch before training"),
         ("-m model=resnet,vgg19 optimizer.lr=0.1,0.01", "a sweep: every combination, a process each"),
+        ("-m 'optimizer.lr=tag(log,interval(1e-4,1))' search=tpe pruner=median", "a search; again continues it"),
         ("resume=runs/latest", "go on where a run stopped"),
         ("replay=runs/latest", "run it again: does it come out identical, and if not, what differs?"),
         ("--config-dir my_conf experiment=mine", "files of your own, in my_conf/experiment/mine.yaml"),

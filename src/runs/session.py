@@ -233,6 +233,8 @@ def _wandb_id(run: RunDirectory) -> str:
 
     if known := read_record(run.path).get("wandb_id"):
         return str(known)
+    if os.environ.get("WANDB_SWEEP_ID") and os.environ.get("WANDB_RUN_ID"):  # W&B's own sweep has given it one
+        return os.environ["WANDB_RUN_ID"]
     return hashlib.blake2b(f"{run.path} {time.time_ns()}".encode(), digest_size=6).hexdigest()
 
 

@@ -36,6 +36,9 @@ class Plan:
     def __init__(self, assessment: Assessment, file: str | None) -> None:
         self.composed: Composed = assessment.accepted()
         self.config = saved.plain(self.composed.config)
+        for key, found in (("metric", "monitor"), ("direction", "monitor_mode")):
+            if self.config["search"][key] == "auto":
+                self.config["search"][key] = self.config["model"][found]
         self.groups: Groups = self.composed.groups
         self.file = file
         typed = [override for override in assessment.typed if not is_control(override.key)]

@@ -25,6 +25,8 @@ SEARCH = (
     *("pruner=median", "search.sampler.n_startup_trials=5", "search.pruner.n_startup_trials=3"),
 )
 KILLS = 10
+BEFORE_KILL = 8
+"""Trials that a search has begun when it is killed."""
 
 
 def promises() -> Iterator[Promise]:
@@ -66,9 +68,10 @@ def pruned(folder: Path) -> Iterator[Promise]:
     """A search with pruning, two processes to each trial, killed in its middle."""
     where = f"sweep_dir={folder}/search"
     process = start(*SEARCH, where)
-    while process.poll() is None and len(list(folder.glob("search/*/metrics.json"))) < 6:
+    while process.poll() is None and len(list(folder.glob("search/*/job.json"))) < BEFORE_KILL:
         time.sleep(0.5)
-    os.killpg(process.pid, signal.SIGKILL)
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     finish(*SEARCH, where)
     found = records(folder / "search")

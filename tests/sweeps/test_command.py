@@ -54,15 +54,15 @@ def test_a_sweep_killed_with_all_its_jobs_goes_on_to_the_bits_of_single_runs(tmp
 
 def test_one_failing_job_fails_alone_and_is_named(tmp_path):
     typed = sweep(
-        "trainer.max_epochs=1", "optimizer.lr=0.1,1e30", f"sweep_dir={tmp_path}",
+        "trainer.max_epochs=1", "optimizer.lr=0.1,1e+30", f"sweep_dir={tmp_path}",
     )  # fmt: skip
     done = run(typed)
     assert done.returncode == 1
     assert "sweep.retry=failed" in done.stderr
     states = {row["optimizer.lr"]: row for row in csv.DictReader((tmp_path / "sweep.csv").open())}
     assert states["0.1"]["state"] == "finished"
-    assert states["1e30"]["state"] == "failed"
-    assert "not finite" in states["1e30"]["reason"]
+    assert states["1e+30"]["state"] == "failed"
+    assert "not finite" in states["1e+30"]["reason"]
 
 
 def test_submitit_runs_each_job_as_a_process(tmp_path):
