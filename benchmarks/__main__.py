@@ -28,6 +28,9 @@ def sections() -> list[str]:
     return sorted(name for name in found if name not in HELPERS)
 
 
+FAILED = "Not measured: "
+
+
 def measured(name: str) -> str:
     """Return a section's Markdown; where it could not be measured, a line that says why."""
     program = f"from benchmarks import {name}; print({name}.main())"
@@ -36,7 +39,7 @@ def measured(name: str) -> str:
         return done.stdout.strip()
     reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
     print(done.stderr, file=sys.stderr)
-    return f"## {name}\n\nNot measured: {reason}"
+    return f"## {name}\n\n{FAILED}{reason}"
 
 
 def headed(found: Sequence[str]) -> str:
@@ -58,7 +61,7 @@ def with_tables(readme: str, tables: str) -> str:
 
 
 def main(names: Sequence[str]) -> None:
-    """Run the named sections; all of them are also written to files."""
+    """Run the named sections; all of them are also written to files. Exit code 1 where one could not be measured."""
     known = sections()
     if unknown := [name for name in names if name not in known]:
         sys.exit(f"no such section: {', '.join(unknown)}; there are {', '.join(known)}")
@@ -73,6 +76,8 @@ def main(names: Sequence[str]) -> None:
         readme = Path(ROOT, "README.md")
         readme.write_text(with_tables(readme.read_text(), tables))
         print(RESULTS.relative_to(ROOT))
+    if any(FAILED in section for section in found):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

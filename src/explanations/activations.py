@@ -99,24 +99,30 @@ class Activations:
         output.numbers["classes"] = []
         for name in layers:
             means = sums[name][present] / counts[present, None]
-            apart = standing_out(means)
-            output.arrays(f"classes-{name}", {"means": means.float().numpy(), "apart": apart.float().numpy()})
-            output.numbers["classes"].append({"layer": name, **_lists(names, means, apart)})
-            sheet, words = _class_sheet(names, means, apart), f"{name}: the channels that tell classes apart most"
+            ahead = lead(means)
+            output.arrays(f"classes-{name}", {"means": means.float().numpy(), "lead": ahead.float().numpy()})
+            output.numbers["classes"].append({"layer": name, **_lists(names, means, ahead)})
+            sheet, words = (
+                _class_sheet(names, means, ahead),
+                f"{name}: for each class the channels that tell it from the others most",
+            )
             output.picture(f"classes-{name}", titled(sheet, words), words)
 
 
-def standing_out(means: Tensor) -> Tensor:
-    """Return how far each class (K, C) excites a channel above the mean of the classes, in deviations among them."""
-    centre, deviation = means.mean(dim=0), means.std(dim=0, unbiased=False)
-    return torch.where(deviation > 1e-12, (means - centre) / deviation.clamp(min=1e-12), 0.0)
+def lead(means: Tensor) -> Tensor:
+    """Return how far each class (K, C) excites a channel above the mean of the other classes.
+
+    In shares of the channel's strongest mean, so that channels of any scale can be compared; 0 for one that is still.
+    """
+    others = (means.sum(dim=0) - means) / max(1, len(means) - 1)
+    most = means.abs().amax(dim=0)
+    return torch.where(most > 0, (means - others) / most.clamp(min=1e-30), 0.0)
 
 
-def _lists(names: Sequence[str], means: Tensor, apart: Tensor) -> dict[str, Any]:
+def _lists(names: Sequence[str], means: Tensor, ahead: Tensor) -> dict[str, Any]:
     """Return the channels that each class excites most above the others, and the classes that excite each most."""
-    gains = means - means.mean(dim=0)
     by_class = {
-        name: [{"channel": k, "mean": rounded(float(means[c, k]))} for k in _most(gains[c], LISTED)]
+        name: [{"channel": k, "mean": rounded(float(means[c, k]))} for k in _most(ahead[c], LISTED)]
         for c, name in enumerate(names)
     }
     by_channel = [
@@ -126,11 +132,10 @@ def _lists(names: Sequence[str], means: Tensor, apart: Tensor) -> dict[str, Any]
     return {"channels_of_classes": by_class, "classes_of_channels": by_channel}
 
 
-def _class_sheet(names: Sequence[str], means: Tensor, apart: Tensor) -> NDArray[np.uint8]:
-    """Return a table of colours: a row per class, a column per channel, the channels ordered by their class."""
-    gains = (means - means.mean(dim=0)).amax(dim=0)
-    chosen = _most(gains, SHOWN_CHANNELS)
-    chosen.sort(key=lambda k: (int(means[:, k].argmax()), -float(gains[k])))
+def _class_sheet(names: Sequence[str], means: Tensor, ahead: Tensor) -> NDArray[np.uint8]:
+    """Return a table of colours: a row per class, and for each class in turn as many columns of its channels."""
+    each = max(1, SHOWN_CHANNELS // len(names))
+    chosen = list(dict.fromkeys(k for c in range(len(names)) for k in _most(ahead[c], each)))
     shown = means[:, chosen] / means[:, chosen].abs().amax(dim=0).clamp(min=1e-12)
     cells = [np.broadcast_to(heat(np.array([[value]])), (24, 24, 3)) for value in shown.clamp(min=0).flatten().tolist()]
     table = grid(cells, len(chosen), gap=1)

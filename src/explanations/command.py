@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from src.config import saved
 from src.config.build import build
 from src.config.command import Composed
 from src.config.signatures import class_literal
 from src.errors import UserError
+
+if TYPE_CHECKING:
+    from src.explanations.given import Method
 
 WITHOUT_RUN = ("model", "network", "image_size", "in_channels", "num_classes")
 """Keys that say which network is meant where no run says it."""
@@ -34,10 +37,10 @@ def explain(composed: Composed) -> tuple[str | None, Path | None]:
 
     folder = Path(config["output"] or (Path(config["run"]) / "explain" if config["run"] else "explain"))
     output = Output(folder / name, name)
-    method: Any = build(config["method"])
+    method: Method = build(config["method"])
     found = opened(config, composed.for_the_run, output, untrained=name == "layers", **needs)
     output.clear()
-    text: str | None = method.explain(found.given)
+    text = method.explain(found.given)
     if not output.files:
         return text, None
     output.finish()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -19,6 +19,8 @@ from src.explanations.subject import Subject
 
 SHEET = 1000
 """Pixels that a sheet of kernels is about wide."""
+IN_COLOUR, BY_CHANNEL = 64, 24
+"""Kernels that are shown without being asked for."""
 WIDEST, LARGEST = 16, 200
 """Kernels beside each other at most, and pixels of a kernel."""
 
@@ -31,7 +33,7 @@ class Filters:
 
     needs_images: ClassVar[bool] = False
 
-    def __init__(self, *, layer: str | list[str] | None, limit: Annotated[int, Ge(1)]) -> None:
+    def __init__(self, *, layer: str | list[str] | None, limit: Annotated[int, Ge(1)] | Literal["auto"]) -> None:
         self.layer, self.limit = layer, limit
 
     def explain(self, given: Given) -> None:
@@ -42,12 +44,13 @@ class Filters:
         output.numbers = {"layers": []}
         for name in self._layers(subject):
             weights = _weights(subject.network.get_submodule(name))
-            kernels = weights[: self.limit]
             in_colour = weights.shape[1] == 3
+            limit = (IN_COLOUR if in_colour else BY_CHANNEL) if self.limit == "auto" else self.limit
+            kernels = weights[:limit]
             if in_colour:
                 sheet = self._in_colour(kernels)
             else:
-                kernels = kernels[:, : self.limit]
+                kernels = kernels[:, :limit]
                 sheet = self._by_channel(kernels)
             what = "x".join(map(str, weights.shape[2:]))
             words = f"{name}: {len(kernels)} of {len(weights)} kernels {what}"
@@ -74,7 +77,7 @@ class Filters:
             count, channels, height, width, 3
         )
         tiles = [fitted(values[k, c], side, squares=True) for k in range(count) for c in range(channels)]
-        return grid(tiles, channels, gap=1)
+        return grid(tiles, channels, gap=4)
 
     def _layers(self, subject: Subject) -> Sequence[str]:
         """Return the convolutions that were named. Raises UserError for what is none, with the nearest."""

@@ -15,11 +15,10 @@ from torch import Tensor
 from src.explanations.answers import EDGES, Answer, Question, What
 from src.explanations.drawing import TILE, captioned, row, scaled, under_heat, with_box
 from src.explanations.given import Given
-from src.explanations.layers import require_map
+from src.explanations.layers import final_layer, require_map
 from src.explanations.output import file_name, rounded
 from src.explanations.subject import Subject
 from src.explanations.taps import tapped
-from src.networks.features import final_features
 
 
 class GradCam:
@@ -45,7 +44,7 @@ class GradCam:
         """Write a picture per image, and the maps."""
         subject, output = given.subject, given.output
         question = self.question.settled(subject)
-        layer = self.layer or final_features(subject.network, subject.channels, subject.image_size)[0]
+        layer = self.layer or final_layer(subject)
         require_map(subject, layer)
         output.title = "Grad-CAM"
         output.words = (

@@ -9,6 +9,7 @@ from typing import ClassVar
 from src.errors import UserError
 from src.explanations.given import Given
 from src.explanations.subject import Subject
+from src.networks.features import final_features
 
 FEW = 8
 """Convolutions up to which each is a layer of its own, as in AlexNet; deeper networks are told apart by resolution."""
@@ -70,6 +71,18 @@ def require_map(subject: Subject, name: str) -> None:
         raise UserError(
             f"method.layer={name} gives {shape}, which is no map of channels; the last that is one: {maps(subject)[-1]}"
         )
+
+
+def final_layer(subject: Subject) -> str:
+    """Return the layer with the final convolutional features. Raises UserError where a network ends in none."""
+    try:
+        return final_features(subject.network, subject.channels, subject.image_size)[0]
+    except UserError as error:
+        found = maps(subject)
+        such = f", such as {found[-1]}" if found else ""
+        raise UserError(
+            f"{subject.name} does not end in a map of channels: name a layer that gives one, method.layer=NAME{such}"
+        ) from error
 
 
 def nearest_names(word: str, names: Collection[str]) -> list[str]:

@@ -17,11 +17,10 @@ from src.explanations.answers import Answer, Question, What
 from src.explanations.drawing import TILE, captioned, framed, row, under_signs, with_box
 from src.explanations.given import Given
 from src.explanations.images import Item
-from src.explanations.layers import require_map
+from src.explanations.layers import final_layer, require_map
 from src.explanations.output import Output, file_name, rounded
 from src.explanations.subject import Subject
 from src.explanations.taps import outputs_of
-from src.networks.features import final_features
 
 Window = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels of what the network sees, right and bottom exclusive."""
@@ -121,7 +120,7 @@ class Occlusion:
     def _explain_box(self, given: Given, question: Question) -> None:
         """Cover one box of each image: the answer before and after, and the channels that it changes most."""
         subject, output = given.subject, given.output
-        layer = self.layer or final_features(subject.network, subject.channels, subject.image_size)[0]
+        layer = self.layer or final_layer(subject)
         require_map(subject, layer)
         output.words = (
             f"The box is covered. Below each image: the answer without and with it, and the channels of {layer} whose "

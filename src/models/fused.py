@@ -22,17 +22,17 @@ def fused_where_possible(
 ) -> partial[Optimizer]:
     """Return the optimizer with `fused=True` where torch has that and nothing about it was typed.
 
-    Not where parameters are sharded; nor where gradients are scaled and clipped: a fused optimizer takes the scale off
-    within its step, when it is too late to clip; nor SGD where not all parameters begin to learn at once
-    (`all_at_once`): torch's fused form cannot begin the momentum of some later than that of others. Raises UserError
-    where `optimizer.fused=true` asks for one of the last two.
+    Not where parameters are sharded; nor where gradients are clipped in mixed precision, which Lightning refuses: with
+    float16 a fused optimizer takes the scale off within its step, when it is too late to clip; nor SGD where not all
+    parameters begin to learn at once (`all_at_once`): torch's fused form cannot begin the momentum of some later than
+    that of others. Raises UserError where `optimizer.fused=true` asks for one of the last two.
     """
     typed = {name: optimizer.keywords[name] for name in CHOICES if optimizer.keywords.get(name) is not None}
-    clips = clips_scaled_gradients(trainer)
+    clips = clips_in_mixed_precision(trainer)
     if typed.get("fused") and clips:
         raise UserError(
-            "optimizer.fused=true cannot clip gradients (trainer.gradient_clip_val) with trainer.precision=16-mixed: "
-            "type trainer.precision=bf16-mixed, or optimizer.fused=false"
+            "optimizer.fused=true cannot clip gradients (trainer.gradient_clip_val) in mixed precision: leave it away, "
+            "or type optimizer.fused=false"
         )
     too_late = not all_at_once and inspect.isclass(optimizer.func) and issubclass(optimizer.func, SGD)
     if typed.get("fused") and too_late:
@@ -54,7 +54,6 @@ def has_fused(optimizer: object) -> bool:
     return "fused" in inspect.signature(optimizer).parameters
 
 
-def clips_scaled_gradients(trainer: Trainer) -> bool:
-    """Return whether gradients are clipped that float16 needs scaled."""
-    plugin = trainer.precision_plugin
-    return isinstance(plugin, MixedPrecision) and plugin.scaler is not None and bool(trainer.gradient_clip_val)
+def clips_in_mixed_precision(trainer: Trainer) -> bool:
+    """Return whether gradients are clipped that mixed precision found."""
+    return isinstance(trainer.precision_plugin, MixedPrecision) and bool(trainer.gradient_clip_val)

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from src.config.settings import placeless
 from src.errors import UserError
 from src.files import write_text
+from src.report.capacity import capacity_section
 from src.report.comparison_tables import difference_table, provenance_table, run_tables, seed_tables
 from src.report.groups import by_problem, grouped
 from src.report.layout import Section, encodable, lay_out, render
@@ -55,6 +56,7 @@ def write_report(runs: Sequence[Path], output: Path, *, reproducible: bool, firs
         *([Section("Over seeds", _SEEDS + _titled(seeds))] if seeds else []),
         Section("Settings that differ", differences.as_html() if differences else _EQUAL),
         *([curves] if (curves := overlay_section(read)) else []),
+        *([capacity] if (capacity := capacity_section(read)) else []),
         Section("What was run", provenance.as_html()),
         Section("Each run", _each(read, reproducible=reproducible)),
     ]

@@ -30,7 +30,7 @@ class Unprofiled(PassThroughProfiler):
 
 
 def skip_idle_hooks(callbacks: Iterable[Callback], model: LightningModule) -> None:
-    """Take away the hooks of a step that callbacks and model inherit without a body of their own.
+    """Take away the hooks of a step that callbacks and model inherit without a body, and were not given one.
 
     Lightning calls a hook where it is callable; an idle one costs two microseconds, and there are dozens in a step.
     """
@@ -41,5 +41,5 @@ def skip_idle_hooks(callbacks: Iterable[Callback], model: LightningModule) -> No
 
 def _skip_idle(hooked: Callback | LightningModule, base: type) -> None:
     for name in STEP_HOOKS:
-        if getattr(type(hooked), name) is getattr(base, name):
+        if getattr(type(hooked), name) is getattr(base, name) and name not in vars(hooked):
             setattr(hooked, name, None)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from src.errors import UserError
-from src.explanations.layers import chosen_layers, usual_layers
+from src.explanations.layers import chosen_layers, final_layer, usual_layers
 from src.explanations.taps import outputs_of
 from tests.explanations.small import convolutional, subject
 from tests.networks.building import build
@@ -70,3 +70,9 @@ def test_channels_that_come_last_are_brought_to_the_front() -> None:
     explained, image = subject(network, 8), torch.rand(1, 3, 8, 8)
     with torch.no_grad():
         torch.testing.assert_close(outputs_of(explained, image, ["1"])["1"], network[0](image))
+
+
+def test_a_network_without_a_final_map_is_asked_for_a_layer() -> None:
+    explained = subject(build("timm", name="vit_tiny_patch16_224", image_size=64), 64)
+    with pytest.raises(UserError, match=r"name a layer that gives one, method\.layer=NAME, such as patch_embed\.proj"):
+        final_layer(explained)

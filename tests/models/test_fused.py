@@ -70,6 +70,14 @@ def test_scaled_gradients_that_are_clipped_are_not_fused():
         fused_where_possible(partial(SGD, fused=True), scaled(1.0))
 
 
+def test_a_run_clips_in_bfloat16_without_a_word_about_fusing(tmp_path):
+    run = train(
+        tmp_path / "run", "trainer.precision=bf16-mixed", "trainer.gradient_clip_val=1.0", "trainer.max_epochs=1"
+    )
+    state = torch.load(run / "checkpoints" / "last.ckpt")["optimizer_states"][0]
+    assert not state["param_groups"][0]["fused"]
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_a_run_is_fused_by_default_and_ends_where_the_loop_ends(tmp_path, optimizer):
     fused, again, loop = (
