@@ -41,15 +41,18 @@ class Transfer:
 
 
 def moved(value: Any, device: torch.device) -> Any:
-    """Return a value of a batch on a device: a tensor, a list of tensors that differ in length, or what is neither."""
+    """Return a value of a batch on a device: a tensor, what holds tensors (a list, a named tuple), or neither."""
     if isinstance(value, Tensor):
         return value.to(device, non_blocking=True)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(moved(part, device) for part in value))
     return [moved(part, device) for part in value] if isinstance(value, list) else value
 
 
-def tensors(batch: dict[str, Any]) -> Iterator[Tensor]:
-    """Yield the tensors of a batch, those in lists too."""
-    for value in batch.values():
-        for part in value if isinstance(value, list) else [value]:
-            if isinstance(part, Tensor):
-                yield part
+def tensors(value: Any) -> Iterator[Tensor]:
+    """Yield the tensors of a batch, those within lists and named tuples too."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from tensors(part)

@@ -7,12 +7,18 @@ import contextlib
 import pytest
 import torch
 
-from src.data.transfer import Transfer, moved
+from src.data.media.on_device import Parts
+from src.data.transfer import Transfer, moved, tensors
 
 
 @pytest.fixture
 def batch() -> dict:
-    return {"image": torch.zeros(2, 3, 4, 4, dtype=torch.uint8), "masks": [torch.ones(1), torch.ones(2)], "epoch": 3}
+    return {
+        "image": torch.zeros(2, 3, 4, 4, dtype=torch.uint8),
+        "masks": [torch.ones(1), torch.ones(2)],
+        "parts": Parts(torch.zeros(2, 6, dtype=torch.int64), [[4, 4]]),
+        "epoch": 3,
+    }
 
 
 def test_a_batch_that_lies_on_the_cpu_is_handed_on_as_it_is(batch):
@@ -24,7 +30,14 @@ def test_everything_in_a_batch_arrives_with_its_type(batch):
     assert there["image"].device.type == "meta"
     assert there["image"].dtype == torch.uint8
     assert [mask.device.type for mask in there["masks"]] == ["meta", "meta"]
+    assert there["parts"].numbers.device.type == "meta"
+    assert there["parts"].extents == [[4, 4]]
     assert there["epoch"] == 3
+
+
+def test_every_tensor_of_a_batch_is_found_to_be_kept_for_the_step(batch):
+    shapes = [tuple(tensor.shape) for tensor in tensors(batch)]
+    assert shapes == [(2, 3, 4, 4), (1,), (2,), (2, 6)]
 
 
 def test_copies_stand_on_a_stream_of_their_own_and_the_step_waits_for_them(batch, monkeypatch):

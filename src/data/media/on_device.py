@@ -8,7 +8,7 @@ seed means, do not depend on where its images are kept.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -86,9 +86,8 @@ class OnDevice(Medium):
         return self._pixels
 
 
-@dataclass
-class Parts:
-    """Of each image of a batch what is seen: whole numbers (B, 4 + 2 * steps), where they are needed.
+class Parts(NamedTuple):
+    """Of each image of a batch what is seen: whole numbers (B, 4 + 2 * steps), which go to the device with the batch.
 
     First byte, bytes of a row, whether it is upside down and mirrored, then height and width of the part and of what
     each step of resizing makes of it. `extents` are the largest height and width after each step.

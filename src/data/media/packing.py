@@ -68,12 +68,16 @@ def pack(
             each = max(1, min(_PIECE_SAMPLES, int(_PIECE_BYTES / bytes_each)))
             pieces = [indices[start : start + each] for start in range(0, len(indices), each)]
             _begin(part, {"belongs_to": dict(belongs_to), "piece": each})
-            _add_pieces(medium, pieces, targets, part)
-            described = _join(part, len(pieces), targets)
-            write_json(
-                part / MANIFEST,
-                {"belongs_to": dict(belongs_to), "samples": len(indices), "channels": channels} | described,
-            )
+            if not (part / MANIFEST).exists():
+                _add_pieces(medium, pieces, targets, part)
+                described = _join(part, len(pieces), targets)
+                write_json(
+                    part / MANIFEST,
+                    {"belongs_to": dict(belongs_to), "samples": len(indices), "channels": channels} | described,
+                )
+            for number in range(len(pieces)):  # not before the manifest: it says that they are not needed any more
+                _file_of(part, number).unlink(missing_ok=True)
+            (part / _PLAN).unlink(missing_ok=True)
             part.rename(folder)
             _flush(folder.parent)
         except OSError as error:
@@ -84,9 +88,9 @@ def pack(
 
 
 def _begin(part: Path, plan: Mapping[str, Any]) -> None:
-    """Make the temporary folder, or keep one in which the same was being packed."""
+    """Make the temporary folder, or keep one in which the same was being packed, or that lacks only its name."""
     try:
-        if json.loads((part / _PLAN).read_text()) == plan:
+        if (part / MANIFEST).exists() or json.loads((part / _PLAN).read_text()) == plan:
             return
     except (OSError, ValueError):
         pass
@@ -97,10 +101,7 @@ def _begin(part: Path, plan: Mapping[str, Any]) -> None:
 
 def _add_pieces(medium: Medium, pieces: Sequence[Indices], targets: Sequence[str], part: Path) -> None:
     """Decode what is missing and append it, with a bar on a terminal."""
-    done = 0
-    while done < len(pieces) and _file_of(part, done).exists():
-        done += 1
-    end = int(_load(part, done - 1)["end"]) if done else 0
+    done, end = _kept(part, len(pieces))
     total, initial = (sum(map(len, some)) for some in (pieces, pieces[:done]))
     bar = tqdm(total=total, initial=initial, desc="Packing images", unit="", disable=None, leave=False)
     with bar, (part / IMAGES).open("ab") as images:
@@ -114,6 +115,17 @@ def _add_pieces(medium: Medium, pieces: Sequence[Indices], targets: Sequence[str
             with atomic(_file_of(part, number)) as file:
                 np.savez(file, allow_pickle=False, end=np.array(end), **piece)
             bar.update(len(samples))
+
+
+def _kept(part: Path, count: int) -> tuple[int, int]:
+    """Return how many pieces, from the first, are there with their pixels, and where these end; the others go."""
+    done = next((number for number in range(count) if not _file_of(part, number).exists()), count)
+    end = int(_load(part, done - 1)["end"]) if done else 0
+    if end and (not (part / IMAGES).exists() or (part / IMAGES).stat().st_size < end):
+        done = end = 0
+    for number in range(done, count):  # else one would vouch for pixels that are cut off now, once those before it are
+        _file_of(part, number).unlink(missing_ok=True)
+    return done, end
 
 
 def _decoded(medium: Medium, pieces: Sequence[Indices]) -> Iterator[list[Sample]]:
@@ -147,16 +159,12 @@ def _piece(samples: Sequence[Sample], targets: Sequence[str], start: int) -> Pie
 
 
 def _join(part: Path, count: int, targets: Sequence[str]) -> dict[str, Any]:
-    """Write index and targets of all pieces and remove them; returns the bytes of the images, and the targets."""
+    """Write index and targets of all pieces; returns the bytes of the images, and the targets."""
     pieces = range(count)
     index = np.concatenate([_load(part, number)["index"] for number in pieces])
     _save(part / INDEX, index)
     described = {key: _join_target(part, key, pieces) for key in targets}
-    end = int(_load(part, pieces[-1])["end"])
-    for number in pieces:
-        _file_of(part, number).unlink()
-    (part / _PLAN).unlink()
-    return {"bytes": end, "targets": described}
+    return {"bytes": int(_load(part, pieces[-1])["end"]), "targets": described}
 
 
 def _join_target(part: Path, key: str, pieces: range) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import json
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.data.stream.cache import ChunkCache
-from src.data.stream.index import command
+from src.data.stream.index import CHUNKS, command
 from src.data.stream.items import Item, unpack
 from src.data.stream.location import Location
 from src.errors import UserError
 
+_FORMATS = ("bytes", "int", "numpy", "no_header_numpy")
+"""What LitData calls the values that `pack` leaves in an item."""
 _NUMBER = np.dtype("<u4")  # what LitData counts and points with
 
 
@@ -34,7 +36,7 @@ class Chunks:
         self.names = [str(chunk["filename"]) for chunk in index["chunks"]]
         self.sizes = [int(chunk["chunk_bytes"]) for chunk in index["chunks"]]
         self.starts = np.concatenate([[0], np.cumsum([chunk["chunk_size"] for chunk in index["chunks"]])])
-        self.config = dict(index["config"])
+        self.formats = _formats(place, index["config"])
         self._loader: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -92,10 +94,31 @@ class Chunks:
         if self._loader is None:
             from litdata.streaming.item_loader import PyTreeLoader
             from litdata.streaming.serializers import _get_serializers
-            from litdata.utilities._pytree import treespec_loads
+            from litdata.utilities._pytree import tree_structure
 
-            config = copy.deepcopy(self.config)
-            config["data_spec"] = treespec_loads(config["data_spec"])
+            known = _get_serializers(None)
+            spec = tree_structure(dict.fromkeys(self.formats, 0))  # LitData's own reader of it imports what it names
+            config = {"data_format": list(self.formats.values()), "data_spec": spec}
             self._loader = PyTreeLoader()
-            self._loader.setup(config, [], _get_serializers(None))
+            self._loader.setup(config, [], {name: known[name] for name in _FORMATS})
         return self._loader
+
+
+def _formats(place: Location, config: Any) -> dict[str, str]:
+    """Return the LitData format of each part of an item.
+
+    The index comes from wherever the stream lies, and some formats run code that the data name, as pickle does. Raises
+    UserError for all but those that are written here.
+    """
+    try:
+        _, tree = json.loads(config["data_spec"])
+        formats = dict(zip(json.loads(tree["context"]), map(str, config["data_format"]), strict=True))
+    except (ValueError, TypeError, KeyError):
+        formats = {"": "unreadable"}
+    other = sorted(format for format in formats.values() if format.partition(":")[0] not in _FORMATS)
+    if other:
+        raise UserError(
+            f"data.stream={place.url}: {CHUNKS} says that samples are {', '.join(other)}, which this program never "
+            f"writes, and does not read: it may run code. Write the stream again with {command(place)} overwrite=true"
+        )
+    return formats

@@ -13,6 +13,7 @@ from src.data.media.choice import Wanted, packed
 from src.data.media.on_device import OnDevice, _require_room, require_cuttable
 from src.data.sources.base import Source
 from src.data.sources.shapes import Shapes
+from src.data.transfer import Transfer
 from src.errors import UserError
 from src.runs import session
 from tests.prove.promise import same, tensors
@@ -139,8 +140,10 @@ def test_the_gpu_gives_the_pixels_of_the_cpu(tmp_path):
     boxes = [random_box(*medium.read(index)["image"].shape[:2], random) for index in range(60)]
     parts = medium.parts(range(60), crops_of(boxes), 24)
     expected = medium.images(parts, 24)
-    parts.numbers = parts.numbers.cuda()
-    assert torch.equal(medium.images(parts, 24).cpu(), expected)
+    there = Transfer()({"parts": parts}, torch.device("cuda"))
+    found = medium.images(there["parts"], 24)
+    assert found.device.type == "cuda"
+    assert torch.equal(found.cpu(), expected)
 
 
 def test_a_picture_of_the_first_batch_can_be_had(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -283,6 +284,61 @@ def test_a_killed_packing_goes_on_where_it_was(tmp_path, monkeypatch):
     assert sorted(seen) == list(range(done, 40))
     for index in range(40):
         require_equal(store.read(index), read(want.source, index))
+
+
+def killed(patch, want, flushed: int = 99, unlinked: int = 99) -> None:
+    """Pack until so many files were flushed, or so many pieces removed: then nothing more is done."""
+    flush, unlink, done = packing._flush, Path.unlink, {"flush": 0, "unlink": 0}
+
+    def count(what, most):
+        done[what] += 1
+        if done[what] > most:
+            raise KeyboardInterrupt
+
+    def counted_flush(file):
+        count("flush", flushed)
+        flush(file)
+
+    def counted_unlink(path, missing_ok=False):
+        if path.name.startswith("piece-"):
+            count("unlink", unlinked)
+        unlink(path, missing_ok=missing_ok)
+
+    with patch.context() as now, contextlib.suppress(KeyboardInterrupt):
+        now.setattr(packing, "_flush", counted_flush)
+        now.setattr(Path, "unlink", counted_unlink)
+        packed(want)
+
+
+def require_whole(want) -> None:
+    store = packed(want)
+    for index in range(12):
+        require_equal(store.read(index), want.source.read(index))
+    assert not list(store.folder.glob("p*"))  # pieces and plan
+
+
+@pytest.mark.parametrize("removed", [0, 1, 2, 3])
+def test_packing_that_is_killed_while_it_tidies_up_and_again_makes_a_whole_store(root, tmp_path, monkeypatch, removed):
+    monkeypatch.setattr(packing, "_PIECE_SAMPLES", 4)
+    want = wanted(root, tmp_path / "cache")
+    killed(monkeypatch, want, unlinked=removed)
+    killed(monkeypatch, want, flushed=1)
+    require_whole(want)
+
+
+@pytest.mark.parametrize("lost", ["piece-000000.npz", "piece-000001.npz", "images.u8", "half of the images"])
+def test_pieces_after_a_gap_or_without_their_pixels_are_made_again(root, tmp_path, monkeypatch, lost):
+    monkeypatch.setattr(packing, "_PIECE_SAMPLES", 4)
+    want = wanted(root, tmp_path / "cache")
+    killed(monkeypatch, want, flushed=2)
+    part = want.folder.with_suffix(".part")
+    assert len(list(part.glob("piece-*.npz"))) == 2
+    if lost == "half of the images":
+        os.truncate(part / "images.u8", (part / "images.u8").stat().st_size // 3)
+    else:
+        (part / lost).unlink()
+    killed(monkeypatch, want, flushed=1)
+    require_whole(want)
 
 
 def test_two_processes_at_once_pack_once(root, tmp_path):

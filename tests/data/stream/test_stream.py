@@ -15,11 +15,14 @@ import litdata
 import numpy as np
 import pytest
 import torch
+from litdata.streaming.writer import BinaryWriter
 
 from src.config.command import compose
 from src.data.decode import decode
 from src.data.module import ImageData
 from src.data.stream import cache as kept
+from src.data.stream import writing
+from src.data.stream.index import CHUNKS, FACTS, SAMPLES, digest_of, from_bytes, to_bytes
 from src.data.stream.prepare import prepare_stream
 from src.errors import UserError
 from src.runs.training import open_data
@@ -231,6 +234,65 @@ def test_a_damaged_chunk_is_named_with_what_to_type(tmp_path, bucket, damage):
         data.open()
         with pytest.raises(UserError, match=r"data\.stream=\S+ chunk-0-2\.bin .*(overwrite=true|is not there)"):
             batches(data)
+
+
+class Harmful:
+    """What runs code when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_stream_whose_index_asks_for_pickle_runs_no_code(tmp_path):
+    """All files are changed as whoever may write the stream can change them: every digest fits."""
+    url = Path(write(f"{tmp_path}/stream", *DRAWN))
+    writer = BinaryWriter(str(tmp_path / "other"), chunk_size=1000)
+    for number in range(140):
+        writer.add_item(number, {"image": Harmful(tmp_path / "harm")})
+    writer.done()
+    index = json.loads((tmp_path / "other" / f"0.{CHUNKS}").read_text())
+    assert index["config"]["data_format"] == ["pickle"]
+    _sign(url, index, tmp_path / "other" / "chunk-0-0.bin")
+    with pytest.raises(UserError, match=r"index\.json says that samples are pickle.*overwrite=true"):
+        batches_of(url)
+    assert not (tmp_path / "harm").exists()
+
+
+def test_a_stream_whose_index_names_a_function_runs_no_code(tmp_path, monkeypatch):
+    """LitData's trees may name a module to import, and a function in it."""
+    url = Path(write(f"{tmp_path}/stream", *DRAWN, chunk=10))
+    (tmp_path / "harm.py").write_text("from pathlib import Path\nPath(__file__).with_suffix('.done').touch()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    index = json.loads((url / CHUNKS).read_text())
+    _, tree = json.loads(index["config"]["data_spec"])
+    named = {"default_factory_module": "harm", "default_factory_name": "Path", "dict_context": tree["context"]}
+    index["config"]["data_spec"] = json.dumps([1, tree | {"type": "collections.defaultdict", "context": named}])
+    _sign(url, index)
+    with pytest.raises(UserError, match=r"index\.json"):
+        batches_of(url)
+    assert not (tmp_path / "harm.done").exists()
+
+
+def batches_of(url: Path) -> list:
+    data = streamed(str(url), *DRAWN)
+    data.open()
+    return batches(data)
+
+
+def _sign(url: Path, index: dict, chunk: Path | None = None) -> None:
+    """Put another index, and chunk, in the place of a stream's own, and make the rest fit."""
+    arrays = from_bytes((url / SAMPLES).read_bytes())
+    if chunk is not None:
+        shutil.copy(chunk, url)
+        arrays["checks"] = writing._checks(chunk.read_bytes())
+    (url / SAMPLES).write_bytes(to_bytes(arrays))
+    (url / CHUNKS).write_text(json.dumps(index))
+    facts = json.loads((url / FACTS).read_text())
+    facts["digest"] = digest_of((url / SAMPLES).read_bytes(), (url / CHUNKS).read_bytes())
+    (url / FACTS).write_text(json.dumps(facts))
 
 
 def test_a_damaged_copy_is_fetched_again(tmp_path, bucket):
