@@ -49,6 +49,7 @@ def test_of_a_run_the_sizes_are_those_of_its_data(tmp_path: Path) -> None:
         (["model=alexnet", "image_size=32"], "needs images of at least"),
         (["network.depht=18"], "did you mean depth"),
         (["format=xml"], "format"),
+        (["run=somewhere", "model=vgg19"], "has its own network"),
     ],
 )
 def test_mistakes_are_told(typed: list[str], message: str) -> None:
