@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from src.data import crop, decode, image_headers, working
 from src.data.media.packed import MANIFEST, Packed
-from src.data.media.packing import pack
+from src.data.media.packing import pack, packed_so_far
 from src.data.medium import Files
 from src.data.sources.base import Indices, Source
 from src.data.working import WorkingSize
@@ -180,12 +180,12 @@ def _advice(wanted: Wanted, budget: float) -> str:
 def _lacking_room(wanted: Wanted) -> str | None:
     """Return why the disk cannot hold the store, None where it can."""
     there = next(folder for folder in (wanted.cache_dir, *wanted.cache_dir.absolute().parents) if folder.is_dir())
-    free, needed = shutil.disk_usage(there).free, wanted.bytes() + _SPARE
-    if free >= needed:
+    free, missing = shutil.disk_usage(there).free, wanted.bytes() - packed_so_far(wanted.folder)
+    if free >= missing + _SPARE:
         return None
     return (
         f"data.cache_dir={wanted.cache_dir} has {shown_bytes(free)} left, and a store of about "
-        f"{shown_bytes(wanted.bytes())} would not fit"
+        f"{shown_bytes(wanted.bytes())}, of which {shown_bytes(max(0, missing))} are missing, would not fit"
     )
 
 

@@ -211,6 +211,21 @@ def test_a_disk_without_room_is_told_before_packing(root, tmp_path, monkeypatch,
     assert "would not fit" in caplog.text
 
 
+def test_a_disk_has_to_hold_only_what_is_missing(root, tmp_path, monkeypatch):
+    """Two of three pieces are there; there is room for the third and what is spared, not for all of them."""
+    monkeypatch.setattr(packing, "_PIECE_SAMPLES", 4)
+    want = wanted(root, tmp_path / "cache")
+    killed(monkeypatch, want, flushed=2)
+    there = (want.folder.with_suffix(".part") / "images.u8").stat().st_size
+    usage = shutil.disk_usage(tmp_path)
+    free = int(want.bytes() - there) + choice._SPARE
+    monkeypatch.setattr(choice.shutil, "disk_usage", lambda _: usage._replace(free=free - 1))
+    with pytest.raises(UserError, match=r"would not fit"):
+        packed(want)
+    monkeypatch.setattr(choice.shutil, "disk_usage", lambda _: usage._replace(free=free + 1))
+    require_whole(want)
+
+
 def test_a_disk_that_runs_full_is_told_and_packing_goes_on_later(root, tmp_path, monkeypatch):
     monkeypatch.setattr(packing, "_PIECE_SAMPLES", 4)
     want = wanted(root, tmp_path / "cache")
