@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import logging
 import os
@@ -12,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import cv2
@@ -135,6 +137,32 @@ def test_other_files_another_order_and_another_size_are_other_stores(root, tmp_p
     (moved / "a" / "000.jpg").rename(moved / "a" / "999.jpg")
     folders.add(wanted(moved, cache).folder)
     assert len(folders) == 5
+
+
+def test_a_source_of_ones_own_whose_code_changes_has_another_store(root, tmp_path, monkeypatch):
+    """A class of a package that `allowed_packages` names, and one derived from it elsewhere."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    code = tmp_path / "own_sources.py"
+    code.write_text("from src.data.sources.folder import Folder\nclass Own(Folder): pass\n")
+    own = importlib.import_module("own_sources")
+
+    class Further(own.Own):
+        pass
+
+    rules = {choice._rules(own.Own), choice._rules(Further)}
+    code.write_text(code.read_text() + "# another way to decode\n")
+    rules |= {choice._rules(own.Own), choice._rules(Further)}
+    assert len(rules) == 4
+    monkeypatch.delitem(sys.modules, "own_sources")
+
+
+def test_another_decoder_makes_another_store(monkeypatch):
+    usual = choice._rules(Folder)
+    for name in ("opencv-python-headless", "pillow", "tifffile", "numpy"):
+        with monkeypatch.context() as patch:
+            patch.setattr(choice, "version", lambda asked, name=name: "0" if asked == name else version(asked))
+            assert choice._rules(Folder) != usual, name
 
 
 @pytest.mark.parametrize(
