@@ -8,7 +8,7 @@ import inspect
 import os
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 import numpy as np
 from annotated_types import Ge, Interval
@@ -190,7 +190,7 @@ class Augmentation:
         compose.set_random_state(numbers, random.Random(int(entropy.generate_state(1)[0])))
         data = compose_data(sample)
         try:
-            return transformed(sample, compose(**data))
+            found = compose(**data)
         except Exception as error:
             where, channels = sample.get("path", sample["index"]), sample["image"].shape[-1]
             name, reason = _culprit(self.transforms, data["image"]) or (" or ".join(self.transforms), error)
@@ -198,6 +198,18 @@ class Augmentation:
                 f"augment.transforms.{name} failed on {where}, an image of {channels} channels: {reason}. "
                 "Leave it out with augment.transforms.NAME=null"
             ) from error
+        if _changes_kind(found["image"], data["image"]):
+            self._refuse(found["image"], data["image"])
+        return transformed(sample, found)
+
+    def _refuse(self, found: Any, image: NDArray[np.uint8]) -> NoReturn:
+        """Raise the UserError for transforms that make another kind of picture of an image."""
+        name = next((name for name, one in self.transforms.items() if _can_change_kind(one, image)), "NAME")
+        raise UserError(
+            f"augment.transforms.{name} makes {_kind(found)} of {_kind(image)}, and a batch needs what came in: leave "
+            f"it out with augment.transforms.{name}=null. The part of an image and its size are set by "
+            "augment.crop_scale and data.image_size, its scale by data.normalize"
+        )
 
     def _compose(self, sample: Sample) -> Any:
         """Return albumentations' Compose for samples with these targets."""
@@ -321,6 +333,23 @@ def _culprit(transforms: Mapping[str, Any], image: Any) -> tuple[str, Exception]
             except Exception as error:
                 return name, error
     return None
+
+
+def _can_change_kind(transform: Any, image: NDArray[np.uint8]) -> bool:
+    """Tell whether any part of a transform changes the shape or the type of an image."""
+    found = (part(image=image, force_apply=True)["image"] for part in _parts(transform))
+    return any(_changes_kind(other, image) for other in found)
+
+
+def _changes_kind(found: Any, image: NDArray[np.uint8]) -> bool:
+    """Tell whether an image is no longer uint8 of its shape; a last axis of 1 may be left out."""
+    if not isinstance(found, np.ndarray) or found.dtype != np.uint8:
+        return True
+    return found.reshape(*found.shape[:2], -1).shape != image.shape
+
+
+def _kind(image: Any) -> str:
+    return f"{image.dtype} {tuple(image.shape)}"
 
 
 def _parts(transform: Any) -> Iterator[Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import mmap
 import multiprocessing
+import os
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -56,7 +57,7 @@ class Pool:
         """Return a place as a tensor, whose end frees it."""
         array = self._array(number, shape)
         # The tensor's storage, and so every view of it, keeps this very array.
-        weakref.finalize(array, _free, self._taken, number).atexit = False
+        weakref.finalize(array, _free, self._taken, number, os.getpid()).atexit = False
         return torch.from_numpy(array)
 
     def _array(self, number: int, shape: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -65,8 +66,9 @@ class Pool:
         return np.frombuffer(self._memory, np.uint8, count, start).reshape(shape)
 
 
-def _free(taken: mmap.mmap, number: int) -> None:
-    taken[number] = 0
+def _free(taken: mmap.mmap, number: int, owner: int) -> None:
+    if os.getpid() == owner:  # a fork has a copy of the tensor: its end is not the end of the owner's
+        taken[number] = 0
 
 
 class Place:

@@ -11,6 +11,7 @@ from typing import Any
 from src.config.build import build
 from src.data.augmentation import Augmentation
 from src.data.media.choice import shown_bytes
+from src.data.media.on_device import OnDevice
 from src.data.media.packed import Packed
 from src.data.module import ImageData
 
@@ -35,9 +36,10 @@ def prepare(section: Mapping[str, Any], *, chunk: float, overwrite: bool) -> Ite
     if left_out := data.left_out_lines():
         yield f"{len(left_out)} left out: {left_out[0]}{', ...' * (len(left_out) > 1)}"
     seconds = f"ready after {time.perf_counter() - start:.1f} s"
-    if isinstance(data.medium, Packed):
-        yield f"packed at {_size(data)}, {shown_bytes(data.medium.bytes)}; {seconds}"
-        yield _shown(data.medium.folder)
+    medium = data.medium.store if isinstance(data.medium, OnDevice) else data.medium
+    if isinstance(medium, Packed):
+        yield f"packed at {_size(data)}, {shown_bytes(medium.bytes)}; {seconds}"
+        yield _shown(medium.folder)
     else:
         yield f"every file read, nothing packed (data.store={store}); {seconds}"
         yield _shown(data.root)

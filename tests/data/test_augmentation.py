@@ -92,6 +92,32 @@ def test_among_several_transforms_the_one_that_fails_is_named():
         augment.train(sample(channels=5), 32, 1.0, seed=0, epoch=0)
 
 
+@pytest.mark.parametrize(
+    ("changing", "made"),
+    [
+        (A.RandomCrop(16, 16, p=1), r"uint8 \(16, 16, 3\)"),
+        (A.OneOf([A.NoOp(p=0), A.Resize(40, 32, p=1)], p=1), r"uint8 \(40, 32, 3\)"),
+        (A.Normalize(p=1), r"float32 \(32, 32, 3\)"),
+        (A.ToFloat(p=1), r"float32 \(32, 32, 3\)"),
+        (A.ToGray(num_output_channels=1, p=1), r"uint8 \(32, 32(, 1)?\)"),
+        (A.ToTensorV2(p=1), r"torch\.uint8 \(3, 32, 32\)"),
+    ],
+)
+def test_a_transform_that_makes_another_size_or_type_is_named_with_what_to_type(changing, made):
+    augment = Augmentation(**OFF | {"transforms": {"blur": A.GaussianBlur(p=1), "other": changing}})
+    message = (
+        rf"augment\.transforms\.other makes {made} of uint8 \(32, 32, 3\).*transforms\.other=null.*data\.image_size"
+    )
+    with pytest.raises(UserError, match=rf"{message}.*data\.normalize"):
+        augment.train(sample(), 32, 1.0, seed=0, epoch=0)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_transform_that_keeps_size_and_type_is_none_of_those(channels):
+    augment = Augmentation(**OFF | {"transforms": {"blur": A.GaussianBlur(p=1), "turn": A.RandomRotate90(p=1)}})
+    assert augment.train(sample(channels=channels), 32, 1.0, seed=0, epoch=0)["image"].shape == (32, 32, channels)
+
+
 @pytest.mark.filterwarnings("ignore:Argument")
 @pytest.mark.parametrize("wrap", [lambda transform: transform, lambda transform: A.OneOf([transform], p=1)])
 def test_an_argument_that_albumentations_would_ignore_is_an_error(wrap):

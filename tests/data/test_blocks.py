@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 
 import numpy as np
 import pytest
@@ -85,6 +86,22 @@ def test_places_are_used_again_when_the_training_has_let_go(workers):
             del batch
     assert len(addresses) <= 6
     assert sum(pool._taken[:]) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_tensor_that_ends_in_a_fork_stays_taken_here():
+    """A loader that starts later is a fork with all tensors that there are, and collects its garbage."""
+    pool = blocks.pool(0, 1, 16)
+    tensor = pool.take(0, (1, 4, 4, 1)).tensor()
+    child = os.fork()
+    if not child:
+        del tensor
+        gc.collect()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert pool._taken[0] == 1
+    del tensor
+    assert pool._taken[0] == 0
 
 
 def test_an_epoch_that_is_left_early_leaves_no_place_taken():

@@ -56,6 +56,14 @@ def test_without_a_store_it_still_reads_every_file(tmp_path):
     assert "1 left out" in done.stdout
 
 
+def test_a_store_for_the_device_is_packed_and_named(tmp_path):
+    done = run("data=shapes", "data.source.train=8", "data.store=device", f"data.cache_dir={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    *_, said, folder = done.stdout.splitlines()
+    assert said.startswith("packed at the size of the files")
+    assert (Path(folder) / "images.u8").exists()
+
+
 @pytest.mark.parametrize(
     ("typed", "words"),
     [

@@ -7,6 +7,7 @@ import inspect
 import json
 import logging
 import shutil
+import sys
 import time
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.data import crop, decode, image_headers, working
+from src.data.inspection import hash_of
 from src.data.media.packed import MANIFEST, Packed
-from src.data.media.packing import pack
+from src.data.media.packing import pack, packed_so_far
 from src.data.medium import Files
 from src.data.sources.base import Indices, Source
 from src.data.working import WorkingSize
@@ -91,13 +93,17 @@ class Wanted:
 
 
 def _rules(source: type[Source]) -> str:
-    """Return a digest of how pixels come about: our own code and the versions of the decoders."""
+    """Return a digest of how pixels come about: the source's own code, ours and the versions of the decoders."""
     modules = [*(inspect.getmodule(kind) for kind in source.__mro__), crop, decode, image_headers, working]
-    texts = {
-        module.__name__: inspect.getsource(module) for module in modules if module and module.__name__[:4] == "src."
+    files = {
+        module.__name__: hash_of(Path(file).read_bytes())
+        for module in modules
+        if module
+        and module.__name__.partition(".")[0] not in sys.stdlib_module_names
+        and (file := getattr(module, "__file__", None))
     }
-    versions = [version(name) for name in ("opencv-python-headless", "pillow", "numpy")]
-    return hashlib.blake2b(json.dumps([sorted(texts.items()), versions]).encode(), digest_size=8).hexdigest()
+    versions = [version(name) for name in ("opencv-python-headless", "pillow", "tifffile", "numpy")]
+    return hashlib.blake2b(json.dumps([sorted(files.items()), versions]).encode(), digest_size=8).hexdigest()
 
 
 def opened(wanted: Wanted) -> Packed:
@@ -180,12 +186,12 @@ def _advice(wanted: Wanted, budget: float) -> str:
 def _lacking_room(wanted: Wanted) -> str | None:
     """Return why the disk cannot hold the store, None where it can."""
     there = next(folder for folder in (wanted.cache_dir, *wanted.cache_dir.absolute().parents) if folder.is_dir())
-    free, needed = shutil.disk_usage(there).free, wanted.bytes() + _SPARE
-    if free >= needed:
+    free, missing = shutil.disk_usage(there).free, wanted.bytes() - packed_so_far(wanted.folder)
+    if free >= missing + _SPARE:
         return None
     return (
         f"data.cache_dir={wanted.cache_dir} has {shown_bytes(free)} left, and a store of about "
-        f"{shown_bytes(wanted.bytes())} would not fit"
+        f"{shown_bytes(wanted.bytes())}, of which {shown_bytes(max(0, missing))} are missing, would not fit"
     )
 
 

@@ -87,6 +87,12 @@ def pack(
             ) from error
 
 
+def packed_so_far(folder: Path) -> int:
+    """Return the bytes of images that an interrupted packing of a store has left, with which the next goes on."""
+    images = folder.with_suffix(".part") / IMAGES
+    return images.stat().st_size if images.exists() else 0
+
+
 def _begin(part: Path, plan: Mapping[str, Any]) -> None:
     """Make the temporary folder, or keep one in which the same was being packed, or that lacks only its name."""
     try:

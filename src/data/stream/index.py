@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ FACTS, SAMPLES, CHUNKS = "stream.json", "stream.npz", "index.json"
 WRITING = "writing.json"
 """What is there while a stream is being written: which one."""
 VERSION = 1
+
+_ROOT = "data.root/"
+"""Stands for the data's root in messages."""
 
 Described = dict[str, Any]
 _FOLLOWS = object()
@@ -136,10 +140,25 @@ def differences(here: Described, there: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def below(path: Path, root: Path) -> str:
+    """Return what a path is called in a stream: from the data's root, whoever wrote it and wherever."""
+    return Path(os.path.relpath(path, root)).as_posix()
+
+
+def without_root(text: str, root: Path) -> str:
+    """Return a message about the data without the writer's own folders in it."""
+    return text.replace(f"{root}{os.sep}", _ROOT)
+
+
+def with_root(text: str, root: Path) -> str:
+    """Return a message as the source would give it here."""
+    return text.replace(_ROOT, f"{root}{os.sep}")
+
+
 def _plain(value: Any, root: Path | None) -> Any:
     """Return a setting as JSON gives it back, a path relative to the data's root; what is no setting is `_FOLLOWS`."""
     if isinstance(value, Path):
-        return value.relative_to(root).as_posix() if root and value.is_relative_to(root) else value.as_posix()
+        return below(value, root) if root else value.as_posix()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = dataclasses.asdict(value)
     try:

@@ -13,7 +13,7 @@ from src.data.decode import Unreadable, decode
 from src.data.sources.base import BadRow, Indices, Pairs, Sample, Source
 from src.data.stream.cache import ChunkCache
 from src.data.stream.chunks import Chunks
-from src.data.stream.index import Arrays, Described, Facts, command, differences, read_index
+from src.data.stream.index import Arrays, Described, Facts, command, differences, read_index, with_root
 from src.data.stream.location import location
 from src.errors import UserError
 
@@ -29,7 +29,9 @@ class Streamed(Source):
         self.targets, self.classes, self.channels = facts.targets, facts.classes, facts.channels  # type: ignore[misc]
         self.num_keypoints, self.multilabel = facts.num_keypoints, facts.multilabel
         self.image_size, self.square = facts.image_size, facts.square
-        self.bad_rows = tuple(BadRow(*row) for row in facts.bad_rows)
+        self.bad_rows = tuple(
+            BadRow(with_root(place, root), with_root(reason, root)) for place, reason in facts.bad_rows
+        )
         self.unreadable = dict(facts.unreadable)
         self._arrays = arrays
 

@@ -40,10 +40,12 @@ from src.data.stream.index import (
     Described,
     Facts,
     as_json,
+    below,
     blob,
     digest_of,
     from_bytes,
     to_bytes,
+    without_root,
 )
 from src.data.stream.items import pack
 from src.data.stream.location import Location
@@ -110,7 +112,7 @@ def write_stream(
         written = _write_chunks(source, plan, found, place, work)
         index = {"chunks": [one["chunk"] for one in written], "config": written[0]["config"]}
         arrays = _arrays(source, plan, found, work, root)
-        _finish(place, source, plan, arrays, index, bad, work)
+        _finish(place, source, plan, arrays, index, bad, work, root)
         _remove(place, old - {chunk["filename"] for chunk in index["chunks"]})
         shutil.rmtree(work)
     return sum(chunk["chunk_bytes"] for chunk in index["chunks"])
@@ -176,6 +178,7 @@ def _finish(
     index: dict[str, Any],
     bad: Mapping[int, str],
     work: Path,
+    root: Path,
 ) -> None:
     samples, chunks = to_bytes(arrays), json.dumps(index, sort_keys=True).encode()
     facts = Facts(
@@ -190,7 +193,7 @@ def _finish(
         multilabel=source.multilabel,
         image_size=source.image_size,
         square=source.square,
-        bad_rows=tuple((row.place, row.reason) for row in source.bad_rows),
+        bad_rows=tuple((without_root(row.place, root), without_root(row.reason, root)) for row in source.bad_rows),
         unreadable=tuple(bad.items()),
     )
     _put(place, CHUNKS, chunks, work)
@@ -217,7 +220,7 @@ def _arrays(source: Source, plan: Plan, found: Mapping[int, Content], work: Path
     count = len(source)
     kept = [from_bytes((work / f"{number}.npz").read_bytes()) for number in range(len(plan.chunks))]
     paths = [source.path(index) for index in range(count)]
-    names = ["" if path is None else _below(path, root) for path in paths]
+    names = ["" if path is None else below(path, root) for path in paths]
     for index, name in zip(plan.order.tolist(), np.concatenate([one["names"] for one in kept]).tolist(), strict=True):
         names[index] = names[index] or name
     place = np.full(count, -1)
@@ -245,10 +248,6 @@ def _arrays(source: Source, plan: Plan, found: Mapping[int, Content], work: Path
     if (triplets := source.triplets()) is not None:
         arrays["triplets"] = triplets
     return arrays | {f"split {name}": indices for name, indices in source.splits().items()}
-
-
-def _below(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
 def _write_chunks(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import logging
 import os
@@ -12,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import cv2
@@ -137,6 +139,32 @@ def test_other_files_another_order_and_another_size_are_other_stores(root, tmp_p
     assert len(folders) == 5
 
 
+def test_a_source_of_ones_own_whose_code_changes_has_another_store(root, tmp_path, monkeypatch):
+    """A class of a package that `allowed_packages` names, and one derived from it elsewhere."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    code = tmp_path / "own_sources.py"
+    code.write_text("from src.data.sources.folder import Folder\nclass Own(Folder): pass\n")
+    own = importlib.import_module("own_sources")
+
+    class Further(own.Own):
+        pass
+
+    rules = {choice._rules(own.Own), choice._rules(Further)}
+    code.write_text(code.read_text() + "# another way to decode\n")
+    rules |= {choice._rules(own.Own), choice._rules(Further)}
+    assert len(rules) == 4
+    monkeypatch.delitem(sys.modules, "own_sources")
+
+
+def test_another_decoder_makes_another_store(monkeypatch):
+    usual = choice._rules(Folder)
+    for name in ("opencv-python-headless", "pillow", "tifffile", "numpy"):
+        with monkeypatch.context() as patch:
+            patch.setattr(choice, "version", lambda asked, name=name: "0" if asked == name else version(asked))
+            assert choice._rules(Folder) != usual, name
+
+
 @pytest.mark.parametrize(
     ("key", "value"), [("digest", "0" * 32), ("working_size", 64), ("format", 0), ("source", "Csv"), ("channels", 1)]
 )
@@ -209,6 +237,21 @@ def test_a_disk_without_room_is_told_before_packing(root, tmp_path, monkeypatch,
     with caplog.at_level(logging.INFO):
         assert isinstance(automatic(want, GIGANTIC, for_training=True, subset=None), Files)
     assert "would not fit" in caplog.text
+
+
+def test_a_disk_has_to_hold_only_what_is_missing(root, tmp_path, monkeypatch):
+    """Two of three pieces are there; there is room for the third and what is spared, not for all of them."""
+    monkeypatch.setattr(packing, "_PIECE_SAMPLES", 4)
+    want = wanted(root, tmp_path / "cache")
+    killed(monkeypatch, want, flushed=2)
+    there = (want.folder.with_suffix(".part") / "images.u8").stat().st_size
+    usage = shutil.disk_usage(tmp_path)
+    free = int(want.bytes() - there) + choice._SPARE
+    monkeypatch.setattr(choice.shutil, "disk_usage", lambda _: usage._replace(free=free - 1))
+    with pytest.raises(UserError, match=r"would not fit"):
+        packed(want)
+    monkeypatch.setattr(choice.shutil, "disk_usage", lambda _: usage._replace(free=free + 1))
+    require_whole(want)
 
 
 def test_a_disk_that_runs_full_is_told_and_packing_goes_on_later(root, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from src.data.mean_boxes import mean_boxes
 from src.data.module import ImageData
 from src.data.sources.base import WithBoxes
+from src.data.stream.index import below, with_root, without_root
 from tests.data.stream.test_stream import data_of, streamed, write
 
 
@@ -99,6 +101,27 @@ def test_a_stream_knows_what_its_source_knew(kind, working, tmp_path):
             path.stat().st_size for path in (tmp_path / "data").glob("*.jpg")
         )
     assert_same_sources(here, there)
+
+
+def test_a_stream_names_no_folder_of_whoever_wrote_it(tmp_path):
+    settings = (*boxed(tmp_path / "data"), f"data.root={tmp_path}/data", f"data.cache_dir={tmp_path}/cache")
+    url = Path(write(f"{tmp_path}/stream", *settings))
+    facts = json.loads((url / "stream.json").read_text())
+    assert [place for place, _ in facts["bad_rows"]] == ["data.root/boxes.csv:50"]
+    assert str(tmp_path) not in json.dumps(facts)
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    there = streamed(str(url), *settings, f"data.root={elsewhere}")
+    there.open()
+    assert there.left_out_lines()[0].startswith(f"{elsewhere}/boxes.csv:50: ")
+
+
+def test_a_file_outside_the_root_is_named_from_the_root(tmp_path):
+    root = tmp_path / "data"
+    assert below(tmp_path / "photos" / "a.jpg", root) == "../photos/a.jpg"
+    assert below(root / "a" / "b.jpg", root) == "a/b.jpg"
+    text = f"no such image: {root}/a.jpg or {root}/b.jpg"
+    assert without_root(text, root) == "no such image: data.root/a.jpg or data.root/b.jpg"
+    assert with_root(without_root(text, root), root) == text
 
 
 def assert_same_sources(here: ImageData, there: ImageData) -> None:
