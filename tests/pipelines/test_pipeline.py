@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.pipelines.repository import (
     SMALLEST,
@@ -132,7 +133,28 @@ def test_one_more_entry_is_one_more_experiment(changed):
     path = changed / "params.yaml"
     path.write_text(path.read_text().replace("successors:", "  second: model=lenet threads=1\nsuccessors:"))
     dvc(changed, "repro", "configs")
-    assert out_of_date(changed) == {"prepare", "train@second", "evaluate@second", "report"}
+    assert out_of_date(changed) == {"prepare", "train@second", "evaluate@second", "sources", "report"}
+
+
+def test_there_and_back_leaves_the_lock_as_it_was(changed):
+    """Other experiments and the first ones again, twice: what is left of those that are gone is counted nowhere."""
+    params, lock = changed / "params.yaml", changed / "dvc.lock"
+    here = params.read_text()
+    there = here.replace("  classifier:", "  second:").replace("outputs/classifier", "outputs/second")
+    locks = {here: lock.read_text()}
+    for text in (there, here, there, here):
+        params.write_text(text)
+        dvc(changed, "repro")
+        assert out_of_date(changed) == set()
+        assert _folders(lock.read_text()) == _folders(locks.setdefault(text, lock.read_text()))
+        names = {path.stem for path in (changed / "build" / "evaluated").iterdir()}
+        assert names == {"transfer", "second" if text == there else "classifier"}
+
+
+def _folders(lock: str) -> dict[str, object]:
+    """Return what a lock says of the stages that depend on a folder that others fill."""
+    stages = yaml.safe_load(lock)["stages"]
+    return {name: stages[name] for name in ("sources", "report")}
 
 
 def test_a_mistake_in_an_experiment_ends_before_anything_runs(changed):

@@ -16,7 +16,7 @@ from src.config.code import code_digests, module_of
 from src.config.experiments import NOT_HERE, Experiment, read_experiments
 from src.errors import UserError
 from src.files import write_json
-from src.runs.stages.places import CONTINUED, EVALUATED, LEARNED, PARAMS, STAGES
+from src.runs.stages.places import PARAMS, STAGES
 
 BESIDE = (
     *("src.config", "src.errors", "src.report", "src.runs.record", "src.runs.wandb", "src.callbacks.progress"),
@@ -42,18 +42,24 @@ Content = dict[str, Any]
 def write_dependencies() -> list[Experiment]:
     """Write the files of all stages, for the experiments of params.yaml; returns these.
 
-    What experiments left that are no longer there is removed from `build`: folders of it are dependencies. Raises
-    ConfigurationError with the mistakes of all experiments.
+    Raises ConfigurationError with the mistakes of all experiments.
     """
     experiments = read_experiments(PARAMS)
     for path, content in _files(experiments):
         write_json(STAGES / path, content)
-    for folder in (LEARNED, CONTINUED, EVALUATED):
-        folder.mkdir(parents=True, exist_ok=True)
-        for file in folder.glob("*.json"):
-            if file.stem not in experiments:
-                file.unlink()
     return list(experiments.values())
+
+
+def keep_only(folder: Path, names: Iterable[str]) -> None:
+    """Remove from `folder` what experiments other than `names` left.
+
+    DVC leaves the outputs of stages that are no longer in params.yaml where they are, and a stage that depends on the
+    folder would count them. So that stage calls this, which DVC never skips where the folder holds more than it had.
+    """
+    wanted = set(names)
+    for file in folder.glob("*.json"):
+        if file.stem not in wanted:
+            file.unlink()
 
 
 def current(stage: str) -> dict[str, Experiment]:
@@ -82,7 +88,7 @@ def _files(experiments: Mapping[str, Experiment]) -> Iterator[tuple[str, Content
         yield f"{experiment.name}/train.json", training(experiment, targets)
         yield f"{experiment.name}/evaluate.json", {"code": _code(EVALUATION, targets, experiment)}
     yield "prepare.json", preparation(list(experiments.values()))
-    yield "sources.json", {name: experiment.source for name, experiment in experiments.items() if experiment.source}
+    yield "sources.json", {name: experiment.source for name, experiment in experiments.items()}
     report = [f"src.report.{path.stem}" for path in sorted(Path(REPORT).glob("[!_]*.py"))]
     yield "report.json", {"experiments": list(experiments), "code": code_digests(report, beside=("src.config",))}
 

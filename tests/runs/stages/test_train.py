@@ -24,7 +24,7 @@ def started(tmp_path, monkeypatch):
         path.write_text(json.dumps(content))
     commands: list[list[str]] = []
 
-    def run_job(command):
+    def run_to_end(command):
         commands.append(command[3:])
         (SCRATCH_RUN / "checkpoints").mkdir(parents=True, exist_ok=True)
         (SCRATCH_RUN / "checkpoints" / "last.ckpt").touch()
@@ -32,7 +32,7 @@ def started(tmp_path, monkeypatch):
         return 137 if len(commands) == 1 else 0
 
     monkeypatch.setattr(stage, "current", lambda _: read_experiments(PARAMS))
-    monkeypatch.setattr(stage, "run_job", run_job)
+    monkeypatch.setattr(stage, "run_to_end", run_to_end)
     monkeypatch.setattr(stage, "publish", lambda *_: [])
     with pytest.raises(SystemExit) as ended:  # the first is killed
         stage.train("one")
