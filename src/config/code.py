@@ -13,7 +13,8 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-from src.config.modules import find
+from src.config.groups import document
+from src.config.modules import find, parse
 
 
 def code_digests(
@@ -35,6 +36,12 @@ def code_digests(
             found[name], imported = _read(name, path)
             waiting += [name.rpartition(".")[0], *(module for module in imported if not _is_within(module, beside))]
     return dict(sorted(found.items()))
+
+
+def forget() -> None:
+    """Read everything from disk again from now on: what a long computation began with may have been edited since."""
+    for read in (_read, find, parse, document):
+        read.cache_clear()
 
 
 @cache

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from src.config import saved
-from src.config.code import code_digests, module_of
+from src.config.code import code_digests, forget, module_of
 from src.config.experiments import NOT_HERE, Experiment, read_experiments
 from src.errors import UserError
 from src.files import write_json
@@ -66,8 +66,10 @@ def current(stage: str) -> dict[str, Experiment]:
     """Return the experiments, where they and the code are still what the first stage found.
 
     `stage` is the file of a stage below `STAGES`. Raises UserError where something was changed since: the outputs would
-    not be what DVC takes them for.
+    not be what DVC takes them for. So a stage asks before its work, whose modules are imported then at the earliest,
+    and once more before it leaves anything.
     """
+    forget()
     experiments = read_experiments(PARAMS)
     path = STAGES / stage
     try:

@@ -13,3 +13,4 @@ def write() -> None:
     from src.report.overview import write_report
 
     write_report([OUTPUTS / name for name in experiments], OUTPUTS / "report.html", reproducible=True)
+    current("report.json")

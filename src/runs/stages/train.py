@@ -38,6 +38,7 @@ def train(name: str) -> None:
         write_text(mark, started_from)
     if failed := run_to_end(_command(experiment, run)):
         sys.exit(failed)
+    current(f"{name}/train.json")
     _require_same_data(experiment, run)
     code = json.loads(_content(STAGES / name / "train.json"))["code"]
     files = publish(run, experiment, code, OUTPUTS / name)

@@ -63,6 +63,22 @@ def test_a_finished_training_is_never_taken_for_a_new_one(started):
     assert started == [NEW, CONTINUED, NEW]
 
 
+def test_what_was_trained_while_the_code_changed_is_not_published(started, monkeypatch):
+    asked = []
+
+    def current(_):
+        asked.append(len(started))
+        if len(started) == 2:  # trainings begun
+            raise UserError("out of date")
+        return read_experiments(PARAMS)
+
+    monkeypatch.setattr(stage, "current", current)
+    with pytest.raises(UserError, match="out of date"):
+        stage.train("one")
+    assert asked == [1, 2]
+    assert not (LEARNED / "one.json").exists()
+
+
 def test_data_that_have_changed_since_are_refused(started):
     (SCRATCH_RUN / "data.json").unlink()
     (DATA / "one.json").write_text('{"digest": "another"}')
