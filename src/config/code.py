@@ -17,13 +17,17 @@ from src.config.groups import document
 from src.config.modules import find, parse
 
 
+BESIDE_PYTHON = (".html", ".css", ".js", ".json", ".yaml", ".csv", ".txt")
+"""Files of a package that its code reads; others are what editors, merges and systems leave."""
+
+
 def code_digests(
     entries: Iterable[str], *, beside: Collection[str] = (), packages: Iterable[str] = ()
 ) -> dict[str, str]:
     """Return a digest by module for `entries` and everything of `src`, or of other `packages`, that they import.
 
     An import counts wherever it stands, also inside a function; only those under `if TYPE_CHECKING:` never run. A
-    package's own file runs before its modules, and its files that are no Python, such as templates, count with it.
+    package's own file runs before its modules, and its files of `BESIDE_PYTHON`, such as templates, count with it.
     Modules and packages in `beside` are left out.
     """
     own = {"src", *packages}
@@ -120,8 +124,8 @@ def _beside_python(path: Path) -> list[str]:
 
 
 def _others(folder: Path) -> Iterator[Path]:
-    for entry in sorted(folder.iterdir()):
-        if entry.is_file() and entry.suffix != ".py":
+    for entry in sorted(folder.glob("[!.]*")):
+        if entry.is_file() and entry.suffix in BESIDE_PYTHON:
             yield entry
         elif entry.is_dir() and entry.name != "__pycache__" and not (entry / "__init__.py").exists():
             yield from _others(entry)
