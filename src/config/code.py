@@ -16,7 +16,6 @@ from pathlib import Path
 from src.config.groups import document
 from src.config.modules import find, parse
 
-
 BESIDE_PYTHON = (".html", ".css", ".js", ".json", ".yaml", ".csv", ".txt")
 """Files of a package that its code reads; others are what editors, merges and systems leave."""
 
