@@ -57,6 +57,13 @@ def test_one_of_other_code_or_data_is_not(started, file):
     assert started == [NEW, NEW]
 
 
+@pytest.mark.parametrize(("name", "other"), [("versions", lambda: {"torch": "0.1"}), ("processor", lambda: "Another")])
+def test_one_of_other_packages_or_of_another_machine_is_not(started, monkeypatch, name, other):
+    monkeypatch.setattr(stage, name, other)
+    stage.train("one")
+    assert started == [NEW, NEW]
+
+
 def test_a_finished_training_is_never_taken_for_a_new_one(started):
     stage.train("one")
     stage.train("one")
