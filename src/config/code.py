@@ -13,7 +13,11 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-from src.config.modules import find
+from src.config.groups import document
+from src.config.modules import find, parse
+
+BESIDE_PYTHON = (".html", ".css", ".js", ".json", ".yaml", ".csv", ".txt")
+"""Files of a package that its code reads; others are what editors, merges and systems leave."""
 
 
 def code_digests(
@@ -22,7 +26,7 @@ def code_digests(
     """Return a digest by module for `entries` and everything of `src`, or of other `packages`, that they import.
 
     An import counts wherever it stands, also inside a function; only those under `if TYPE_CHECKING:` never run. A
-    package's own file runs before its modules, and its files that are no Python, such as templates, count with it.
+    package's own file runs before its modules, and its files of `BESIDE_PYTHON`, such as templates, count with it.
     Modules and packages in `beside` are left out.
     """
     own = {"src", *packages}
@@ -35,6 +39,12 @@ def code_digests(
             found[name], imported = _read(name, path)
             waiting += [name.rpartition(".")[0], *(module for module in imported if not _is_within(module, beside))]
     return dict(sorted(found.items()))
+
+
+def forget() -> None:
+    """Read everything from disk again from now on: what a long computation began with may have been edited since."""
+    for read in (_read, find, parse, document):
+        read.cache_clear()
 
 
 @cache
@@ -113,8 +123,8 @@ def _beside_python(path: Path) -> list[str]:
 
 
 def _others(folder: Path) -> Iterator[Path]:
-    for entry in sorted(folder.iterdir()):
-        if entry.is_file() and entry.suffix != ".py":
+    for entry in sorted(folder.glob("[!.]*")):
+        if entry.is_file() and entry.suffix in BESIDE_PYTHON:
             yield entry
         elif entry.is_dir() and entry.name != "__pycache__" and not (entry / "__init__.py").exists():
             yield from _others(entry)

@@ -57,6 +57,25 @@ class Inspection:
     unreadable: tuple[BadSample, ...]
     samples: Mapping[str, str]
     """Of each name what changes with content, label and annotation. Samples of one file share its entry."""
+    names: Mapping[int, str]
+    """The name of each sample, by its number in the source."""
+
+    def divided(self, splits: Mapping[str, Indices]) -> str:
+        """Return a digest over what was used and how: the samples of each split, by their numbers, in order.
+
+        The numbers count, since what a sample is augmented with is drawn from its own.
+        """
+        parts = [self.digest, self.listing]
+        parts += [f"{name} {hash_of(indices.astype('<i8').tobytes())}" for name, indices in sorted(splits.items())]
+        return hash_of(json.dumps(parts).encode())
+
+    def with_splits(self, splits: Mapping[str, Indices]) -> dict[str, str]:
+        """Return `samples` with the splits that each is in."""
+        found = dict(self.samples)
+        for split, indices in splits.items():
+            for name in dict.fromkeys(self.names[int(index)] for index in indices):
+                found[name] += f"/{split}"
+        return found
 
 
 @runtime_checkable
@@ -107,7 +126,8 @@ def inspect(source: Source, indices: Indices, cache_dir: str | Path) -> Inspecti
             unreadable.append(BadSample(index, str(path.absolute()), one.reason))
     digest = hash_of(json.dumps([list(source.classes), sorted(lines)]).encode())
     listing = hash_of(json.dumps([list(source.classes), readable]).encode())
-    return Inspection(digest, listing, tuple(unreadable), samples)
+    names = {index: one.name for index, one in found.items()}
+    return Inspection(digest, listing, tuple(unreadable), samples, names)
 
 
 def contents(source: Source, indices: Indices, cache_dir: str | Path) -> dict[int, Content]:

@@ -133,7 +133,7 @@ class ImageData(LightningDataModule):
         self.splits: dict[str, Indices] = {}
         self.left_out: tuple[BadSample, ...] = ()
         self.samples: Mapping[str, str] = {}
-        """A digest of each sample that is used, by its name."""
+        """A digest of each sample that is used, with the split that it is in, by its name."""
         self.spec: DataSpec | None = None
         self.wanted_targets: tuple[str, ...] | None = None
         """The targets that batches have, where a model has said which it requires; else all that the source has."""
@@ -176,7 +176,7 @@ class ImageData(LightningDataModule):
         if self.by_identity and trained_on is None and self.left_out:
             require_identities(source, self.splits, self.val_fraction)
         if trained_on is not None:
-            self.spec = self._as_trained_on(trained_on, found.digest)
+            self.spec = self._as_trained_on(trained_on, found)
         self.medium = self._medium(found.listing, for_training)
         if self.spec is not None:
             return self.spec
@@ -195,7 +195,8 @@ class ImageData(LightningDataModule):
             num_keypoints=source.num_keypoints,
             class_counts=tuple(counts.tolist()),
             train_samples=len(self.splits["train"]),
-            digest=found.digest,
+            digest=found.divided(self.splits),
+            contents=found.digest,
             mean_boxes=mean_boxes(source, self.splits["train"], size, crop, self.working),
             working_size=None if self.working is None else self.working.side,
             working_square=self.working is not None and self.working.square,
@@ -216,11 +217,11 @@ class ImageData(LightningDataModule):
             raise UserError(unreadable_message(found.unreadable))
         bad = [sample.index for sample in found.unreadable]
         self.left_out = found.unreadable
-        self.samples = found.samples
         if left_out := len(self.left_out) + len(self.source.bad_rows):
             first = next(iter([*(row.place for row in self.source.bad_rows), *(one.path for one in self.left_out)]))
             log.warning("data.on_bad_sample=skip: %d left out (%s%s)", left_out, first, ", ..." * (left_out > 1))
         self.splits = {name: indices[~np.isin(indices, bad)] for name, indices in splits.items()}
+        self.samples = found.with_splits(self.splits)
         if not len(self.splits["train"]) and found.unreadable:
             first = found.unreadable[0].path
             raise UserError(f"data.root={self.root}: no readable training image is left; the first bad file is {first}")
@@ -240,7 +241,7 @@ class ImageData(LightningDataModule):
         subset = next((f"{key}={value}" for key, value in few.items() if value is not None), None)
         return automatic(wanted, self.store_budget, for_training=for_training, subset=subset)
 
-    def _as_trained_on(self, spec: DataSpec, digest: str) -> DataSpec:
+    def _as_trained_on(self, spec: DataSpec, found: Inspection) -> DataSpec:
         other_classes = not self.by_identity and spec.classes != tuple(self.source.classes)
         if spec.channels != self.source.channels:
             raise UserError(
@@ -255,7 +256,7 @@ class ImageData(LightningDataModule):
         if spec.working != self.working:
             log.info("data.working_size: %s, as the run was trained with", spec.working_size)
             self.working = spec.working
-        return dataclasses.replace(spec, digest=digest)
+        return dataclasses.replace(spec, digest=found.divided(self.splits), contents=found.digest)
 
     def _geometry(self) -> tuple[int, EvalCrop]:
         size, weights = self.image_size, self.preprocessing

@@ -29,7 +29,9 @@ class DataSpec:
     """Training samples of each class, in the order of `classes`."""
     train_samples: int
     digest: str
-    """Over the content of every sample used."""
+    """Over the content of every sample used, and which of them each split has, in order."""
+    contents: str = ""
+    """Over the content of every sample used, however they are divided."""
     mean_boxes: tuple[tuple[float, float, float, float], ...] = ()
     """The mean box of each class in train, as evaluation sees it; empty where the data have no boxes."""
     working_size: int | None = None

@@ -29,11 +29,11 @@ def answer_sections(answers: Answers, split: str) -> list[Section]:
 def kept_sections(run_dir: Path) -> list[Section]:
     """Return the sections of the answers that a run directory keeps.
 
-    Raises FileNotFoundError where there are none, and ValueError, KeyError, IndexError or TypeError where the file is
-    not one of ours.
+    Raises FileNotFoundError where there are none, which an empty file says too, and ValueError, KeyError, IndexError
+    or TypeError where the file is not one of ours.
     """
     for split in SPLITS:
         path = answers_path(run_dir, split)
-        if path.exists():
+        if path.exists() and path.stat().st_size:
             return answer_sections(read_answers(path), split)
     raise FileNotFoundError(answers_path(run_dir, SPLITS[0]))

@@ -125,7 +125,7 @@ def _read(path: Path, label: str, page: Path, *, pictures: bool) -> Run:
             return read()
         except FileNotFoundError:
             missing.append(name)
-        except (OSError, ValueError, LookupError, TypeError, csv.Error, yaml.YAMLError, BadZipFile) as error:
+        except (OSError, EOFError, ValueError, LookupError, TypeError, csv.Error, yaml.YAMLError, BadZipFile) as error:
             missing.append(f"{name} (cannot be read: {str(error)[:120]})")
         return empty
 

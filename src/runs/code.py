@@ -17,7 +17,7 @@ _DIGEST_BYTES = 8
 def code_files(root: Path = ROOT) -> dict[str, str]:
     """Return a digest of every source and configuration file of the project, by its path below `root`."""
     paths = sorted(
-        path for place, patterns in PLACES.items() for kind in patterns for path in (root / place).rglob(kind)
+        path for place, patterns in PLACES.items() for kind in patterns for path in (root / place).rglob(f"[!.]{kind}")
     )
     return {path.relative_to(root).as_posix(): _digest(path.read_bytes()) for path in paths}
 

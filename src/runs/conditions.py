@@ -58,7 +58,11 @@ def _data(then: RunDirectory, now: RunDirectory, first: Mapping[str, Any], secon
     before, after = read_samples(then), read_samples(now)
     if before is None or after is None:
         return {"digest": digests}
-    return {"digest": digests, "samples": [len(before), len(after)]} | _changes(before, after)
+    contents = [{name: digest.partition("/")[0] for name, digest in samples.items()} for samples in (before, after)]
+    changes = _changes(*contents)
+    elsewhere = set(_changes(before, after).get("changed", ())) - set(changes.get("changed", ()))
+    divided = {"in another split": sorted(elsewhere)} if elsewhere else {}
+    return {"digest": digests, "samples": [len(before), len(after)]} | changes | divided
 
 
 def _changes(then: Mapping[str, str], now: Mapping[str, str]) -> dict[str, list[str]]:

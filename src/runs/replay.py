@@ -149,7 +149,7 @@ def _history(found: Mapping[str, Any]) -> str:
 def _difference(found: Mapping[str, Any]) -> str:
     parts = []
     for name, value in found.items():
-        if name in ("changed", "added", "removed"):
+        if name in ("changed", "added", "removed", "in another split"):
             parts.append(f"{len(value)} {name}: {_listed(value)}")
         elif isinstance(value, list):
             parts.append(f"{name} {_pair(value)}")

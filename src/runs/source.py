@@ -112,15 +112,15 @@ def _settle_from_source(composed: Composed, source: str, learned: Mapping[str, A
         _require_same_division(source, data, before)
 
 
-def require_strangers(config: Mapping[str, Any], digest: str) -> None:
+def require_strangers(config: Mapping[str, Any], contents: str) -> None:
     """Raise UserError where identities that a source run learned would be tested: its data, wherever they lie by now,
-    in another division.
+    in another division. `contents` is the `DataSpec`'s.
     """
     source = config["model"].get("source")
     if source is None or not class_literal(config["model"]["_target_"], "from_source") or not Path(source).is_dir():
         return
-    known = json.loads((Path(source) / "data.json").read_text(encoding="utf-8"))["digest"]
-    if known == digest:
+    known = json.loads((Path(source) / "data.json").read_text(encoding="utf-8")).get("contents")
+    if known == contents:
         _require_same_division(source, config["data"], run_config(Path(source))["data"])
 
 

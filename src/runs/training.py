@@ -74,7 +74,7 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
                 f"instead of {known.digest}); start a new run for them"
             )
         if known is None:
-            require_strangers(config, spec.digest)
+            require_strangers(config, spec.contents)
         record.update(data_digest=spec.digest, left_out=data.left_out_lines())
     with record.phase("build"):
         model = build_model(config, spec)

@@ -91,6 +91,14 @@ def test_a_template_counts_with_its_package(package):
     assert {name for name, digest in digests().items() if digest != before[name]} == {"own.b"}
 
 
+@pytest.mark.parametrize("name", [".page.html.swp", ".#page.html", ".DS_Store", "page.html.orig", "page.html~"])
+def test_what_an_editor_leaves_does_not(package, name):
+    before = digests()
+    for folder in (package, package / "b"):
+        (folder / name).write_text("other")
+    assert digests() == before
+
+
 def test_a_network_is_not_among_the_code_of_another():
     code._read.cache_clear()
     code.find.cache_clear()

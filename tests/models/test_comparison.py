@@ -104,8 +104,8 @@ def test_what_contradicts_the_source_is_refused(source, tmp_path):
 def test_the_same_data_elsewhere_in_another_division_are_refused(source):
     config = yaml.safe_load((source / "config.yaml").read_text())
     config["model"] = {"_target_": "src.models.comparison.Comparison", "source": str(source)}
-    digest = json.loads((source / "data.json").read_text())["digest"]
-    require_strangers(config, digest)
+    contents = json.loads((source / "data.json").read_text())["contents"]
+    require_strangers(config, contents)
     require_strangers(config | {"data": config["data"] | {"fold": 1}}, "of other data")
     with pytest.raises(UserError, match=r"identities which it knows would be tested here; type data\.fold=null"):
-        require_strangers(config | {"data": config["data"] | {"fold": 1}}, digest)
+        require_strangers(config | {"data": config["data"] | {"fold": 1}}, contents)

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.pipelines.repository import (
     SMALLEST,
@@ -98,6 +99,16 @@ def test_metrics_and_plots_are_shown(repository):
         ("src/data/sources/drawing.py", None, CODE, {"prepare"} | TRAININGS | EVALUATIONS),
         ("src/report/overview.py", None, CODE, {"report"}),
         ("src/report/templates/style.css", None, "/* wider */", {"report"}),
+        ("src/config/settings.py", None, CODE, {"report"}),
+        ("src/config/saved.py", None, CODE, EVALUATIONS),
+        ("src/runs/stages/publish.py", None, CODE, TRAININGS | EVALUATIONS),
+        ("src/runs/stages/evaluate.py", None, CODE, EVALUATIONS),
+        ("pipelines/overview.py", None, CODE, {"report"}),
+        ("pipelines/sources.py", None, CODE, {"sources"}),
+        ("src/sweeps/locks.py", None, CODE, set()),
+        ("src/data/stream/chunks.py", None, CODE, set()),
+        ("src/.lenet.py.swp", "", CODE, None),
+        ("src/networks/__init__.py.orig", "", CODE, None),
         ("README.md", None, "More.", None),
         ("tests/training.py", None, CODE, None),
         ("params.yaml", "data.source.seed=1", "data.source.seed=2", {"prepare", "train-successor@transfer"}),
@@ -106,13 +117,16 @@ def test_metrics_and_plots_are_shown(repository):
     ids=[
         *("a key of all classifiers", "a comment in conf", "another network's key", "another network", "the network"),
         *("the task", "the task of one", "a comment", "another task", "the drawing", "the report", "its style"),
+        *("what the report lists", "what evaluation reads", "what training leaves", "what evaluation leaves"),
+        *("the stage of the report", "the stage of sources", "a search", "a stream"),
+        *("a file of an editor", "what a merge left"),
         *("the README", "a test", "the data of one", "an override of one"),
     ],
 )
 def test_what_a_change_invalidates(changed, file, old, new, stages):
     """Evaluation and report then follow where what they read has changed; None where not even `configs` runs."""
     path = changed / file
-    text = path.read_text()
+    text = path.read_text() if path.exists() else ""
     path.write_text(f"{text}\n{new}\n" if old is None else text.replace(old, new, 1))
     if stages is None:
         assert out_of_date(changed) == set()
@@ -132,7 +146,28 @@ def test_one_more_entry_is_one_more_experiment(changed):
     path = changed / "params.yaml"
     path.write_text(path.read_text().replace("successors:", "  second: model=lenet threads=1\nsuccessors:"))
     dvc(changed, "repro", "configs")
-    assert out_of_date(changed) == {"prepare", "train@second", "evaluate@second", "report"}
+    assert out_of_date(changed) == {"prepare", "train@second", "evaluate@second", "sources", "report"}
+
+
+def test_there_and_back_leaves_the_lock_as_it_was(changed):
+    """Other experiments and the first ones again, twice: what is left of those that are gone is counted nowhere."""
+    params, lock = changed / "params.yaml", changed / "dvc.lock"
+    here = params.read_text()
+    there = here.replace("  classifier:", "  second:").replace("outputs/classifier", "outputs/second")
+    locks = {here: lock.read_text()}
+    for text in (there, here, there, here):
+        params.write_text(text)
+        dvc(changed, "repro")
+        assert out_of_date(changed) == set()
+        assert _folders(lock.read_text()) == _folders(locks.setdefault(text, lock.read_text()))
+        names = {path.stem for path in (changed / "build" / "evaluated").iterdir()}
+        assert names == {"transfer", "second" if text == there else "classifier"}
+
+
+def _folders(lock: str) -> dict[str, object]:
+    """Return what a lock says of the stages that depend on a folder that others fill."""
+    stages = yaml.safe_load(lock)["stages"]
+    return {name: stages[name] for name in ("sources", "report")}
 
 
 def test_a_mistake_in_an_experiment_ends_before_anything_runs(changed):

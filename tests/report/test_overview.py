@@ -216,6 +216,14 @@ def test_what_a_run_answered_is_shown_and_of_many_runs_is_not(runs, tmp_path):
     assert f"a page over at most {WITH_PICTURES} runs holds them too" in many
 
 
+def test_an_empty_file_of_answers_says_that_none_were_kept(runs, tmp_path):
+    """As the pipeline leaves it, whose stages have the same outputs whatever there is to show."""
+    answers_path(runs[0], "test").touch()
+    html = page_of(runs[:2], tmp_path / "report.html")
+    assert words(html).count("Not there: answers-test.npz") == 2
+    assert "cannot be read" not in html
+
+
 def test_answers_that_are_not_ours_are_named(runs, tmp_path):
     np.savez(answers_path(runs[0], "test"), kind=np.array("os"))
     answers_path(runs[1], "test").write_bytes(b"PK\x03\x04 broken")

@@ -19,6 +19,11 @@ def test_sources_templates_and_configuration_count_and_nothing_else(project):
     assert list(code_files(project)) == ["conf/train.yaml", "src/a.py", "src/report/templates/page.html"]
 
 
+def test_a_lock_of_an_editor_is_no_source(project):
+    (project / "src" / ".#a.py").symlink_to("somebody@somewhere.1234")
+    assert list(code_files(project)) == ["conf/train.yaml", "src/a.py", "src/report/templates/page.html"]
+
+
 def test_the_digest_moves_with_the_code_alone(project):
     before = code_record(project)
     (project / "README.md").write_text("other")

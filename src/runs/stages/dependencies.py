@@ -12,25 +12,35 @@ from pathlib import Path
 from typing import Any
 
 from src.config import saved
-from src.config.code import code_digests, module_of
+from src.config.code import code_digests, forget, module_of
 from src.config.experiments import NOT_HERE, Experiment, read_experiments
 from src.errors import UserError
 from src.files import write_json
-from src.runs.stages.places import CONTINUED, EVALUATED, LEARNED, PARAMS, STAGES
+from src.runs.stages.places import PARAMS, STAGES
 
 BESIDE = (
     *("src.config", "src.errors", "src.report", "src.runs.record", "src.runs.wandb", "src.callbacks.progress"),
+    *("src.sweeps", "src.callbacks.pruning", "src.runs.ranks", "src.data.preview"),
     "src.runs.stages.dependencies",
 )
-"""Code that no output depends on: the check of a configuration, whose result is compared itself; what is said to
-people; the report, which has a stage of its own; and this."""
+"""Code that no output depends on: the check of a configuration, whose result is compared itself; what is said and
+shown to people; searches; how processes find each other; the report, which has a stage of its own; and this."""
 
-TRAINING = ("src.runs.session", "src.runs.training", "src.runs.stages.publish", "src.config.build")
-EVALUATION = ("src.runs.session", "src.runs.stages.evaluate", "src.runs.evaluation", "src.config.build")
-PREPARATION = ("src.data.module", "src.config.build")
-"""Where the code of a stage begins; what a configuration names comes to it."""
+STREAM = "src.data.stream"
+"""Code that only `data.store=stream` runs."""
 
-REPORT = "src/report"
+TRAINING = ("pipelines.train", "src.runs.session", "src.runs.training", "src.config.build")
+EVALUATION = (
+    *("pipelines.evaluate", "src.runs.session", "src.runs.evaluation", "src.config.build"),
+    "src.config.saved",  # applies overrides to what was trained
+)
+PREPARATION = ("pipelines.prepare", "src.data.module", "src.config.build")
+SOURCES = ("pipelines.sources",)
+REPORT = ("pipelines.overview", "src.config.settings", "src.config.groups")
+"""Where the code of a stage begins; what a configuration names comes to it. The report lists what of a configuration
+differs, and names it by a digest, with two modules of the check."""
+
+SECTIONS = "src/report"
 """The report chooses modules of its package by name, so all of them count."""
 
 LOADING = ("cache_dir", "batch_size", "num_workers")
@@ -42,26 +52,34 @@ Content = dict[str, Any]
 def write_dependencies() -> list[Experiment]:
     """Write the files of all stages, for the experiments of params.yaml; returns these.
 
-    What experiments left that are no longer there is removed from `build`: folders of it are dependencies. Raises
-    ConfigurationError with the mistakes of all experiments.
+    Raises ConfigurationError with the mistakes of all experiments.
     """
     experiments = read_experiments(PARAMS)
     for path, content in _files(experiments):
         write_json(STAGES / path, content)
-    for folder in (LEARNED, CONTINUED, EVALUATED):
-        folder.mkdir(parents=True, exist_ok=True)
-        for file in folder.glob("*.json"):
-            if file.stem not in experiments:
-                file.unlink()
     return list(experiments.values())
+
+
+def keep_only(folder: Path, names: Iterable[str]) -> None:
+    """Remove from `folder` what experiments other than `names` left.
+
+    DVC leaves the outputs of stages that are no longer in params.yaml where they are, and a stage that depends on the
+    folder would count them. So that stage calls this, which DVC never skips where the folder holds more than it had.
+    """
+    wanted = set(names)
+    for file in folder.glob("*.json"):
+        if file.stem not in wanted:
+            file.unlink()
 
 
 def current(stage: str) -> dict[str, Experiment]:
     """Return the experiments, where they and the code are still what the first stage found.
 
     `stage` is the file of a stage below `STAGES`. Raises UserError where something was changed since: the outputs would
-    not be what DVC takes them for.
+    not be what DVC takes them for. So a stage asks before its work, whose modules are imported then at the earliest,
+    and once more before it leaves anything.
     """
+    forget()
     experiments = read_experiments(PARAMS)
     path = STAGES / stage
     try:
@@ -82,9 +100,13 @@ def _files(experiments: Mapping[str, Experiment]) -> Iterator[tuple[str, Content
         yield f"{experiment.name}/train.json", training(experiment, targets)
         yield f"{experiment.name}/evaluate.json", {"code": _code(EVALUATION, targets, experiment)}
     yield "prepare.json", preparation(list(experiments.values()))
-    yield "sources.json", {name: experiment.source for name, experiment in experiments.items() if experiment.source}
-    report = [f"src.report.{path.stem}" for path in sorted(Path(REPORT).glob("[!_]*.py"))]
-    yield "report.json", {"experiments": list(experiments), "code": code_digests(report, beside=("src.config",))}
+    sources = {name: experiment.source for name, experiment in experiments.items()}
+    yield "sources.json", {"sources": sources, "code": code_digests(SOURCES, beside=BESIDE, packages=("pipelines",))}
+    sections = [f"src.report.{path.stem}" for path in sorted(Path(SECTIONS).glob("[!_]*.py"))]
+    shown = code_digests(
+        [*REPORT, *sections], beside=("src.config", "src.runs.stages.dependencies"), packages=("pipelines",)
+    )
+    yield "report.json", {"experiments": list(experiments), "code": shown}
 
 
 def training(experiment: Experiment, targets: Sequence[str]) -> Content:
@@ -106,7 +128,7 @@ def preparation(experiments: Sequence[Experiment]) -> Content:
         section = {key: value for key, value in config["data"].items() if key not in LOADING}
         data[experiment.name] = section | {"model": config["model"]["_target_"]}
         sources = list(_targets(config["data"]))
-        code |= _code(PREPARATION, sources, experiment)
+        code |= _code(PREPARATION, sources, experiment, beside=("src.runs.session", "src.runs.training"))
     return {"data": data, "code": dict(sorted(code.items()))}
 
 
@@ -135,9 +157,14 @@ def _targets(value: Any) -> Iterator[str]:
             yield from _targets(item)
 
 
-def _code(entries: Iterable[str], targets: Iterable[str], experiment: Experiment) -> dict[str, str]:
-    modules = [*entries, *map(module_of, targets)]
-    return code_digests(modules, beside=BESIDE, packages=experiment.composed.config.allowed_packages)
+def _code(
+    entries: Iterable[str], targets: Iterable[str], experiment: Experiment, beside: tuple[str, ...] = ()
+) -> dict[str, str]:
+    config = experiment.composed.config
+    streamed = config.data.store == "stream"
+    modules = [*entries, *map(module_of, targets), *([f"{STREAM}.source"] if streamed else [])]
+    left_out = (*BESIDE, *beside, *(() if streamed else (STREAM,)))
+    return code_digests(modules, beside=left_out, packages=("pipelines", *config.allowed_packages))
 
 
 def _differences(known: Any, now: Any, key: str = "") -> Iterator[str]:

@@ -32,6 +32,7 @@ def evaluate(name: str) -> None:
     predictions, measured, answers = (folder / file for file in MEASURED)
     found = evaluation.evaluate(config, run, split="test", checkpoint="best", output=str(measured))
     prepared, used = (json.loads(file.read_text()) for file in (DATA / f"{name}.json", measured))
+    current(f"{name}/evaluate.json")
     if used["data_digest"] != prepared["digest"]:
         raise UserError(f"{name}: the data have changed since they were prepared; type dvc repro --force prepare")
     found.write_predictions(predictions)

@@ -17,7 +17,7 @@ STAGES = Path("build/stages")
 """What a stage depends on: NAME/train.json, NAME/evaluate.json, and of the stages for all, prepare.json and so on."""
 
 DATA = Path("build/data")
-"""NAME.json: the digest of an experiment's data, and how many samples each split has."""
+"""NAME.json: the digest of an experiment's data and their division, and how many samples each split has."""
 
 LEARNED = Path("build/learned")
 """NAME.json: the digests of what a training left in `OUTPUTS`; those of successors are in `CONTINUED`."""

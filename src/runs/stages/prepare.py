@@ -38,3 +38,4 @@ def prepare_all() -> None:
     threads = [config["threads"] for config in configs.values() if config["threads"] != "auto"]
     prepare_process(max(threads, default=1))
     prepare(configs, preparation(list(experiments.values()))["data"])
+    current("prepare.json")

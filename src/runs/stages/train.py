@@ -7,11 +7,14 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 from src.config.experiments import Experiment
 from src.errors import UserError
 from src.files import write_text
 from src.runs.directory import RunDirectory, lock_run
+from src.runs.record import processor, versions
+from src.runs.session import cores
 from src.runs.stages.dependencies import current
 from src.runs.stages.places import CONTINUED, DATA, LEARNED, OUTPUTS, SCRATCH, SOURCES, STAGES
 from src.runs.stages.publish import publish, write_digests
@@ -24,8 +27,8 @@ STARTED_FROM = "stage.digest"
 def train(name: str) -> None:
     """Train experiment `name` and publish what it learned. Ends the process with the training's exit code if not 0.
 
-    A scratch run that was interrupted is continued where configuration, code, data and source are the same; one that
-    was published is never used again, so that `dvc repro --force` trains.
+    A scratch run that was interrupted is continued where configuration, code, data, source, packages and machine are
+    the same, also by `dvc repro --force`; one that was published is never used again, so that it trains.
     """
     experiment = current(f"{name}/train.json")[name]
     run = RunDirectory(SCRATCH / name)
@@ -38,6 +41,7 @@ def train(name: str) -> None:
         write_text(mark, started_from)
     if failed := run_to_end(_command(experiment, run)):
         sys.exit(failed)
+    current(f"{name}/train.json")
     _require_same_data(experiment, run)
     code = json.loads(_content(STAGES / name / "train.json"))["code"]
     files = publish(run, experiment, code, OUTPUTS / name)
@@ -59,7 +63,14 @@ def _digest_of_dependencies(experiment: Experiment) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for file in files:
         digest.update(_content(file))
+    digest.update(json.dumps(_surroundings(experiment)).encode())
     return digest.hexdigest()
+
+
+def _surroundings(experiment: Experiment) -> dict[str, Any]:
+    """Return what bits depend on beside files: a training is not begun with one of these and ended with another."""
+    threads = experiment.composed.config.threads
+    return {"versions": versions(), "processor": processor(), "cores": cores() if threads == "auto" else threads}
 
 
 def _content(file: Path) -> bytes:

@@ -24,7 +24,7 @@ def started(tmp_path, monkeypatch):
         path.write_text(json.dumps(content))
     commands: list[list[str]] = []
 
-    def run_job(command):
+    def run_to_end(command):
         commands.append(command[3:])
         (SCRATCH_RUN / "checkpoints").mkdir(parents=True, exist_ok=True)
         (SCRATCH_RUN / "checkpoints" / "last.ckpt").touch()
@@ -32,7 +32,7 @@ def started(tmp_path, monkeypatch):
         return 137 if len(commands) == 1 else 0
 
     monkeypatch.setattr(stage, "current", lambda _: read_experiments(PARAMS))
-    monkeypatch.setattr(stage, "run_job", run_job)
+    monkeypatch.setattr(stage, "run_to_end", run_to_end)
     monkeypatch.setattr(stage, "publish", lambda *_: [])
     with pytest.raises(SystemExit) as ended:  # the first is killed
         stage.train("one")
@@ -57,10 +57,33 @@ def test_one_of_other_code_or_data_is_not(started, file):
     assert started == [NEW, NEW]
 
 
+@pytest.mark.parametrize(("name", "other"), [("versions", lambda: {"torch": "0.1"}), ("processor", lambda: "Another")])
+def test_one_of_other_packages_or_of_another_machine_is_not(started, monkeypatch, name, other):
+    monkeypatch.setattr(stage, name, other)
+    stage.train("one")
+    assert started == [NEW, NEW]
+
+
 def test_a_finished_training_is_never_taken_for_a_new_one(started):
     stage.train("one")
     stage.train("one")
     assert started == [NEW, CONTINUED, NEW]
+
+
+def test_what_was_trained_while_the_code_changed_is_not_published(started, monkeypatch):
+    asked = []
+
+    def current(_):
+        asked.append(len(started))
+        if len(started) == 2:  # trainings begun
+            raise UserError("out of date")
+        return read_experiments(PARAMS)
+
+    monkeypatch.setattr(stage, "current", current)
+    with pytest.raises(UserError, match="out of date"):
+        stage.train("one")
+    assert asked == [1, 2]
+    assert not (LEARNED / "one.json").exists()
 
 
 def test_data_that_have_changed_since_are_refused(started):
