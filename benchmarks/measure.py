@@ -6,13 +6,14 @@ Every comparison here runs its candidates in turn, round after round, and compar
 
 from __future__ import annotations
 
-import os
 import platform
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+
+from src.cores import cores
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -69,7 +70,7 @@ def machine() -> str:
     packages = ("torch", "torchvision", "pytorch-lightning", "opencv-python-headless", "numpy")
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    return f"{_processor()}, {len(os.sched_getaffinity(0))} cores{gpu}; Python {platform.python_version()}, {versions}"
+    return f"{_processor()}, {cores()} cores{gpu}; Python {platform.python_version()}, {versions}"
 
 
 def _processor() -> str:

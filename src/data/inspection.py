@@ -19,6 +19,7 @@ from typing import Protocol, runtime_checkable
 from filelock import FileLock
 from tqdm import tqdm
 
+from src.cores import cores
 from src.data import decode as decoder
 from src.data import image_headers
 from src.data.decode import Unreadable, decode
@@ -216,7 +217,7 @@ def _is_settled(fact: Fact) -> bool:
 def _read_all(root: str, names: Sequence[str], channels: int) -> Iterator[tuple[str, Fact]]:
     """Read files in threads (decoding releases the interpreter), with a bar on a terminal."""
     chunks = [names[start : start + _CHUNK] for start in range(0, len(names), _CHUNK)]
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = cores()
     bar = tqdm(total=len(names), desc="Reading images", unit="", disable=None, leave=False)
     with bar, ThreadPoolExecutor(min(16, 2 * threads)) as pool:
         for chunk, facts in zip(chunks, pool.map(lambda part: _read(root, part, channels), chunks), strict=True):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
@@ -17,6 +16,7 @@ from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Sampler
 
 from src import seeds
+from src.cores import cores
 from src.data import blocks
 from src.data.augmentation import EVALUATED_SHARE, Augmentation
 from src.data.crop import Crops, EvalCrop
@@ -561,7 +561,7 @@ def default_workers(medium: Medium, *, on_gpu: bool) -> int:
     """Return the number of loader processes for this machine: none on a CPU, whose cores the network needs itself."""
     if not on_gpu or isinstance(medium, OnDevice):
         return 0
-    return min(8 if medium.decodes else 4, len(os.sched_getaffinity(0)))
+    return min(8 if medium.decodes else 4, cores())
 
 
 def unreadable_message(bad: Sequence[BadSample]) -> str:

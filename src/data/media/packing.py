@@ -22,6 +22,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from src.cores import cores
 from src.data.media.packed import IMAGES, INDEX, MANIFEST
 from src.data.medium import Medium
 from src.data.sources.base import Indices, Sample
@@ -136,7 +137,7 @@ def _kept(part: Path, count: int) -> tuple[int, int]:
 
 def _decoded(medium: Medium, pieces: Sequence[Indices]) -> Iterator[list[Sample]]:
     """Yield the samples of each piece in order; some pieces ahead are read in threads, since decoding frees Python."""
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = cores()
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[list[Future[Sample]]] = deque()
         for piece in pieces:

@@ -12,7 +12,6 @@ import importlib
 import itertools
 import json
 import logging
-import os
 import shutil
 import tempfile
 import zlib
@@ -27,6 +26,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from src.cores import cores
 from src.data.inspection import Content, WithAnnotation, contents, hash_of
 from src.data.places import places
 from src.data.sources.base import Indices, Sample, Source, WithBoxes
@@ -263,7 +263,7 @@ def _write_chunks(
         log.info("data.stream=%s: goes on after %d of %d chunks", place.url, len(chunks) - len(missing), len(chunks))
     importlib.import_module("litdata.streaming.writer")  # once, not in all threads together
     bar = tqdm(total=len(chunks), initial=len(chunks) - len(missing), desc="Writing chunks", unit="", disable=None)
-    with bar, ThreadPoolExecutor(_THREADS_PER_CORE * len(os.sched_getaffinity(0))) as pool:
+    with bar, ThreadPoolExecutor(_THREADS_PER_CORE * cores()) as pool:
         tasks = [pool.submit(_write_chunk, n, chunks[n], source, found, place, work) for n in missing]
         try:
             for task in tasks:
