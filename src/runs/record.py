@@ -6,7 +6,6 @@ import contextlib
 import datetime
 import importlib.metadata
 import json
-import os
 import platform
 import sys
 import time
@@ -14,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from src.cores import cores
 from src.files import write_json
 from src.runs.code import code_record, commit_state
 
@@ -106,7 +106,7 @@ def hardware() -> dict[str, Any]:
         "host": platform.node(),
         "processor": processor(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": cores(),
         "gpus": gpus,
     }
 

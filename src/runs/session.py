@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 
 from src.config import saved
 from src.config.command import Composed
+from src.cores import cores
 from src.errors import UserError
 from src.files import write_json
 from src.runs import ranks
@@ -164,11 +165,6 @@ def settle_threads(composed: Composed) -> None:
         on_cpu = composed.config.trainer.get("accelerator") == "cpu"
         processes = devices if on_cpu and isinstance(devices, int) and devices > 0 else 1
         OmegaConf.update(composed.config, "threads", max(1, cores() // processes))
-
-
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def is_main_process() -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from src.cores import cores
 from src.sweeps import locks, processes
 from src.sweeps.job import Job
 
@@ -43,4 +44,4 @@ def threads_of(trainer: Mapping[str, Any], parallel: int) -> int:
     """Return the CPU threads of each process of a job: the cores, shared by all processes that compute beside it."""
     devices = trainer.get("devices")
     ranks = devices if trainer.get("accelerator") == "cpu" and isinstance(devices, int) and devices > 0 else 1
-    return max(1, len(os.sched_getaffinity(0)) // parallel // ranks)
+    return max(1, cores() // parallel // ranks)

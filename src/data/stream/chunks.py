@@ -34,6 +34,9 @@ class Chunks:
     ) -> None:
         self.place, self.checks, self.cache = place, checks, cache
         self.names = [str(chunk["filename"]) for chunk in index["chunks"]]
+        for name in self.names:
+            if name != Path(name).name:  # a path would lead out of the stream, and out of the cache
+                raise UserError(f"data.stream={place.url}: its index names a chunk {name}, which is no file's name")
         self.sizes = [int(chunk["chunk_bytes"]) for chunk in index["chunks"]]
         self.starts = np.concatenate([[0], np.cumsum([chunk["chunk_size"] for chunk in index["chunks"]])])
         self.formats = _formats(place, index["config"])

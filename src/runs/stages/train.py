@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from src.config.experiments import Experiment
+from src.cores import cores
 from src.errors import UserError
 from src.files import write_text
 from src.runs.directory import RunDirectory, lock_run
 from src.runs.record import processor, versions
-from src.runs.session import cores
 from src.runs.stages.dependencies import current
 from src.runs.stages.places import CONTINUED, DATA, LEARNED, OUTPUTS, SCRATCH, SOURCES, STAGES
 from src.runs.stages.publish import publish, write_digests
