@@ -90,16 +90,36 @@ def significant(text: str) -> str:
 
     It is cut out of the text, not printed from its tree, so that it is the same for every version of Python.
     """
-    lines = text.splitlines()
+    lines = text.split("\n")
+    inside: set[int] = set()
+    """Rows whose end lies within a text, where spaces are part of it."""
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
             row, column = token.start
             lines[row - 1] = lines[row - 1][:column]
-    for node in ast.walk(ast.parse(text)):
+        elif token.type in _TEXTS:
+            inside.update(range(token.start[0] - 1, token.end[0] - 1))
+    for statement, alone in sorted(_descriptions(ast.parse(text)), key=_place, reverse=True):  # places before it stay
+        inside.difference_update(range(statement.lineno - 1, statement.end_lineno or 0))
+        _cut(lines, statement, "..." if alone else "")
+    kept = (line if row in inside else line.rstrip() for row, line in enumerate(lines))
+    return "\n".join(line for row, line in enumerate(kept) if line or row in inside)
+
+
+_TEXTS = {tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}
+"""From Python 3.12 on, f-strings come in parts."""
+
+
+def _descriptions(tree: ast.Module) -> Iterator[tuple[ast.stmt, bool]]:
+    """Yield the strings that stand alone, and whether there is nothing beside each in its block."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             for statement in filter(_is_description, node.body):
-                _cut(lines, statement, "" if len(node.body) > 1 else "...")
-    return "\n".join(stripped for line in lines if (stripped := line.rstrip()))
+                yield statement, len(node.body) == 1
+
+
+def _place(found: tuple[ast.stmt, bool]) -> tuple[int, int]:
+    return found[0].lineno, found[0].col_offset
 
 
 def _is_description(statement: ast.stmt) -> bool:
@@ -109,9 +129,10 @@ def _is_description(statement: ast.stmt) -> bool:
 
 
 def _cut(lines: list[str], statement: ast.stmt, instead: str) -> None:
-    """Take a statement that begins and ends its lines out of them."""
+    """Take a statement out of its lines; what follows it stays."""
     first, last = statement.lineno - 1, (statement.end_lineno or statement.lineno) - 1
-    lines[first] = lines[first].encode()[: statement.col_offset].decode() + instead
+    rest = lines[last].encode()[statement.end_col_offset :].decode()
+    lines[first] = lines[first].encode()[: statement.col_offset].decode() + instead + rest
     lines[first + 1 : last + 1] = [""] * (last - first)
 
 

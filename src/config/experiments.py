@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ import yaml
 from src.config.assess import assess
 from src.config.composed import Composed
 from src.config.groups import Groups
+from src.config.modules import find
 from src.config.problems import COMMAND_LINE, ConfigurationError, Problem, did_you_mean, listing
 
 FIRST, LATER = "experiments", "successors"
@@ -21,6 +23,9 @@ FIRST, LATER = "experiments", "successors"
 
 OUTPUTS = "outputs"
 """The folder in which an experiment's outputs have its name, so that `model.source=outputs/NAME` is one."""
+
+PIPELINE = "dvc.yaml"
+"""Whose first stage, `configs`, depends on all code."""
 
 NOT_HERE = ("run_dir", "runs_dir", "sweep_dir", "resume", "replay", "only_batch")
 """Keys that the pipeline sets."""
@@ -35,6 +40,12 @@ class Experiment:
     composed: Composed
     source: str | None
     """The experiment that it starts from; a successor has one, others have none."""
+
+    @property
+    def trust(self) -> tuple[str, ...]:
+        """What is typed to open its run again: a run directory itself never says which packages it may use."""
+        packages = self.composed.config.allowed_packages
+        return (f"allowed_packages=[{','.join(packages)}]",) if packages else ()
 
 
 def read_experiments(path: Path) -> dict[str, Experiment]:
@@ -77,6 +88,7 @@ def _compose(entry: _Entry, first: list[str], groups: Groups) -> Experiment:
     if found.composed:
         problems += _not_of_a_pipeline(entry.where, found.composed)
         problems += _wrong_source(entry, source, first)
+        problems += _unwatched(entry.where, found.composed)
     if problems or found.composed is None:
         raise ConfigurationError(problems)
     return Experiment(entry.name, overrides, found.composed, Path(source).name if source else None)
@@ -121,6 +133,28 @@ def _entries(sections: Mapping[str, Any], path: Path) -> tuple[list[_Entry], lis
 def _not_of_a_pipeline(where: str, composed: Composed) -> Iterator[Problem]:
     for key in sorted({override.key for override in composed.typed} & set(NOT_HERE)):
         yield Problem(where, key, "is set by the pipeline", "leave it away")
+
+
+def _unwatched(where: str, composed: Composed) -> Iterator[Problem]:
+    """Yield the packages whose files are below no dependency of the first stage: a change there would run nothing.
+
+    Those that were installed change with a version, as torch does.
+    """
+    for package in composed.config.allowed_packages:
+        file = find(package)
+        if file is None or "site-packages" in file.parts:
+            continue
+        folder = file.parent if file.name == "__init__.py" else file
+        if not any(folder.resolve().is_relative_to(Path(place).resolve()) for place in _watched()):
+            place = Path(os.path.relpath(folder)).as_posix()
+            what = f"{package} is below no dependency of the stage configs, so a change there would run nothing"
+            yield Problem(where, "allowed_packages", what, f"add {place} to its deps in {PIPELINE}")
+
+
+def _watched() -> list[str]:
+    """Return the dependencies of the first stage."""
+    content = yaml.safe_load(Path(PIPELINE).read_text(encoding="utf-8"))
+    return [str(place) for place in content["stages"]["configs"]["deps"]]
 
 
 def _source(composed: Composed) -> str | None:

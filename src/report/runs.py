@@ -140,7 +140,7 @@ def _read(path: Path, label: str, page: Path, *, pictures: bool) -> Run:
     report = path / "report.html"
     code: dict[str, Any] = {}
     with contextlib.suppress(OSError, ValueError, TypeError):
-        code = json_of("code.json")
+        code = json_of("code.json" if (path / "code.json").exists() else "modules.json")  # the latter of the pipeline
     return Run(
         path=path,
         label=label,

@@ -20,14 +20,19 @@ HARDWARE = ("processor", "instructions", "cores", "gpus")
 def differing_conditions(then: RunDirectory, now: RunDirectory) -> dict[str, Any]:
     """Return what differs between the conditions of two runs, by kind; a kind in which nothing does is left out.
 
-    A value that differs is the pair of then and now; None stands for what was not recorded, or not there.
+    A value that differs is the pair of then and now; None stands for what was not there.
     """
     first, second = read_record(then.path), read_record(now.path)
+    continued = [len(record.get("continued") or ()) for record in (first, second)]
     found = {
         "code": differing_code(recorded_code(then), recorded_code(now), first.get("code"), second.get("code")),
-        "versions": differing_values(first.get("versions"), second.get("versions")),
+        "versions": differing_records(first.get("versions"), second.get("versions")),
         "hardware": _known(differing_values(_hardware(first), _hardware(second))),
         "data": _data(then, now, first, second),
+        "started from": _known(
+            differing_values({"weights": first.get("started_from")}, {"weights": second.get("started_from")})
+        ),
+        "continued": {"times": continued} if continued[0] != continued[1] else {},
         "configuration": differing_values(_settings(then), _settings(now)),
     }
     return {kind: difference for kind, difference in found.items() if difference}
@@ -41,7 +46,7 @@ def differing_code(
 ) -> dict[str, Any]:
     """Return the files whose content changed, and those that came and went, given what `code.json` says of each."""
     if then is None or now is None:
-        known = differing_values(commit_then, commit_now)
+        known = differing_records(commit_then, commit_now)
         return known and {"not recorded file by file": True, **known}
     if then["digest"] == now["digest"]:
         return {}
@@ -52,7 +57,7 @@ def differing_code(
 
 
 def _data(then: RunDirectory, now: RunDirectory, first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    digests = [first.get("data_digest"), second.get("data_digest")]
+    digests = [record.get("data_digest") or _digest(run) for run, record in ((then, first), (now, second))]
     if digests[0] == digests[1]:
         return {}
     before, after = read_samples(then), read_samples(now)
@@ -63,6 +68,14 @@ def _data(then: RunDirectory, now: RunDirectory, first: Mapping[str, Any], secon
     elsewhere = set(_changes(before, after).get("changed", ())) - set(changes.get("changed", ()))
     divided = {"in another split": sorted(elsewhere)} if elsewhere else {}
     return {"digest": digests, "samples": [len(before), len(after)]} | changes | divided
+
+
+def _digest(run: RunDirectory) -> str | None:
+    """Return the digest of a run's data that has no record, such as an output of the pipeline."""
+    try:
+        return str(json.loads(run.data.read_text(encoding="utf-8"))["digest"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _changes(then: Mapping[str, str], now: Mapping[str, str]) -> dict[str, list[str]]:
@@ -79,6 +92,11 @@ def differing_values(then: Mapping[str, Any] | None, now: Mapping[str, Any] | No
     first, second = then or {}, now or {}
     keys = dict.fromkeys((*first, *second))
     return {key: [first.get(key), second.get(key)] for key in keys if first.get(key) != second.get(key)}
+
+
+def differing_records(then: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return `differing_values`, or that one of the two was not recorded."""
+    return {"not recorded": True} if then is None or now is None else differing_values(then, now)
 
 
 def _known(pairs: Mapping[str, Any]) -> dict[str, Any]:

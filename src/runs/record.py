@@ -9,7 +9,7 @@ import json
 import platform
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from src.runs.code import code_record, commit_state
 
 PACKAGES = (
     *("torch", "torchvision", "pytorch-lightning", "hydra-core", "torchmetrics", "albumentations", "numpy", "timm"),
-    *("opencv-python-headless", "wandb"),
+    *("opencv-python-headless", "pillow", "wandb"),
 )
 
 
@@ -30,11 +30,14 @@ class Record:
         self.path, self.values = path, values
 
     @classmethod
-    def begin(cls, path: Path | None, **values: Any) -> Record:
-        """Start the record of a run, or go on with it where it is continued, keeping when it was first started."""
+    def begin(cls, path: Path | None, packages: Sequence[str] = (), **values: Any) -> Record:
+        """Start the record of a run, or go on with it where it is continued, keeping when it was first started.
+
+        Of `packages` beside the project, the code is recorded too.
+        """
         earlier = read_record(path.parent) if path is not None else {}
         record = cls(path, earlier)
-        code = code_record()
+        code = code_record(packages=packages)
         if path is not None:
             write_json(path.with_name("code.json"), code)
         history = [*earlier.get("continued", []), _now()] if earlier else []

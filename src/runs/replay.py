@@ -38,7 +38,7 @@ def replay(composed: Composed) -> None:
         raise UserError("resume= continues a run and replay= runs it again: leave one of them out")
     then = open_run(path)
     again = _again(then, path, composed)
-    _warn(then)
+    _warn(then, again)
     now = session.start(again)
     if now is None:  # a further rank
         return
@@ -68,17 +68,17 @@ def _again(then: RunDirectory, path: str, composed: Composed) -> Composed:
     return replace(again, overrides=tuple(text for text in again.overrides if text != "run_dir=null"))
 
 
-def _warn(then: RunDirectory) -> None:
+def _warn(then: RunDirectory, composed: Composed) -> None:
     """Say before the training what of the code and the packages is another: its end may be hours away."""
     if not session.is_main_process():
         return
     from src.runs.code import code_record
-    from src.runs.conditions import differing_code, differing_values, recorded_code
+    from src.runs.conditions import differing_code, differing_records, recorded_code
     from src.runs.record import read_record, versions
 
     known = {
-        "code": differing_code(recorded_code(then), code_record()),
-        "versions": differing_values(read_record(then.path).get("versions"), versions()),
+        "code": differing_code(recorded_code(then), code_record(packages=composed.config.allowed_packages)),
+        "versions": differing_records(read_record(then.path).get("versions"), versions()),
     }
     for kind, difference in known.items():
         if difference:
@@ -120,7 +120,7 @@ def told(finding: Mapping[str, Any], path: str) -> Iterator[str]:
         for kind, difference in differs.items():
             yield f"  {kind:14} {_difference(difference)}"
     elif not finding["identical"]:
-        yield "code, versions, hardware, data and configuration are the same: this training is not deterministic"
+        yield "nothing that is recorded differs: code, versions, hardware, data, configuration, weights started from"
 
 
 def _weights(found: Mapping[str, Any]) -> str:

@@ -196,6 +196,7 @@ def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
 
     record = Record.begin(
         run.record if is_main_process() else None,
+        packages=config["allowed_packages"],
         seed=config["seed"],
         threads=config["threads"],
         wandb_id=_wandb_id(run),

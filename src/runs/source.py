@@ -6,6 +6,7 @@ directory that it started from.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -55,6 +56,18 @@ def settle_source(composed: Composed) -> None:
         inside = ", ".join(names[:10]) or "nothing"
         raise UserError(f"model.source={source}: no such run directory or file; {there} holds {inside}")
     composed.config.network.weights = source
+
+
+def weights_digest(config: Mapping[str, Any]) -> str | None:
+    """Return a digest of the file of weights that a settled configuration starts from; None where there is none here:
+    published weights are known by their name.
+    """
+    path = Path(str(config["network"].get("weights"))).expanduser()
+    file = path / "weights.safetensors" if path.is_dir() else path
+    if not file.is_file():
+        return None
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def run_config(path: Path) -> dict[str, Any]:

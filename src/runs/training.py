@@ -38,7 +38,7 @@ from src.runs.profile import StepProfiler
 from src.runs.record import Record
 from src.runs.results import read_weights, write_weights
 from src.runs.samples import write_samples
-from src.runs.source import require_strangers, starts_with_new_head
+from src.runs.source import require_strangers, starts_with_new_head, weights_digest
 from src.sweeps.job import read_job
 
 log = logging.getLogger(__name__)
@@ -75,6 +75,7 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
             )
         if known is None:
             require_strangers(config, spec.contents)
+            record.update(started_from=weights_digest(config))
         record.update(data_digest=spec.digest, left_out=data.left_out_lines())
     with record.phase("build"):
         model = build_model(config, spec)

@@ -49,6 +49,17 @@ def test_code_is(old, new):
     assert significant(BEFORE.replace(old, new)) != significant(BEFORE)
 
 
+def test_blank_lines_and_spaces_within_a_text_are_code():
+    text = 'TEXT = """one  \n\ntwo"""\n\n\nLAST = 1\n'
+    assert significant(text) == 'TEXT = """one  \n\ntwo"""\nLAST = 1'
+
+
+def test_what_follows_a_docstring_on_its_line_is_code():
+    before = 'def f():\n    """Return it."""; return 1\n'
+    assert significant(before) != significant(before.replace("return 1", "return 2"))
+    assert significant(before) == significant(before.replace("Return it", "Return ö"))
+
+
 def test_a_number_sign_in_a_text_stays():
     assert significant('colour = "#ff0000"  # red\n') == 'colour = "#ff0000"'
 

@@ -37,6 +37,21 @@ def test_overrides_are_read_as_a_shell_reads_them(tmp_path):
     assert found.composed.config.model.trainable == {0: "head", 1: "all"}
 
 
+def test_a_package_that_is_no_dependency_is_refused_and_one_that_is_is_trusted_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "nets_beside").mkdir()
+    (tmp_path / "nets_beside" / "__init__.py").touch()
+    pipeline, path = tmp_path / "dvc.yaml", tmp_path / "params.yaml"
+    pipeline.write_text("stages: {configs: {deps: [src]}}")
+    written(path, "one: model=lenet allowed_packages=[nets_beside]")
+    with pytest.raises(ConfigurationError, match=r"add nets_beside to its deps in dvc\.yaml"):
+        read_experiments(path)
+    pipeline.write_text("stages: {configs: {deps: [src, nets_beside]}}")
+    assert read_experiments(path)["one"].trust == ("allowed_packages=[nets_beside]",)
+    assert read_experiments(written(path, "one: model=lenet"))["one"].trust == ()
+
+
 def test_mistakes_of_all_experiments_are_told_at_once(tmp_path):
     path = written(
         tmp_path / "params.yaml",

@@ -107,21 +107,23 @@ def experiments(folder: Path) -> Iterator[Promise]:
             break
         time.sleep(2)
     rows = json.loads(dvc(folder, "exp", "show", "--json").stdout)
-    found = {name for name, metrics in shown(rows) if "test/accuracy" in json.dumps(metrics)}
+    found = {name for name, data in shown(rows) if "test/accuracy" in json.dumps(data.get("metrics"))}
     wanted = {"one", "queued-1", "queued-2", "queued-3"}
+    each = {json.dumps(data.get("metrics")) for name, data in shown(rows) if name in wanted}
     yield Promise(
         "dvc exp run -S, and a queue of three: shown with metrics",
-        ", ".join(sorted(found & wanted)), "all four", wanted <= found,
+        f"{', '.join(sorted(found & wanted))}, {len(each)} different figures", "all four, 4 different figures",
+        wanted <= found and len(each) == 4,
     )  # fmt: skip
 
 
 def shown(rows: list[dict]) -> Iterator[tuple[str, dict]]:
-    """Yield name and metrics of the experiments in the output of `dvc exp show --json`."""
+    """Yield name, and parameters and metrics, of the experiments in the output of `dvc exp show --json`."""
     for row in rows:
         for experiment in row.get("experiments") or ():
             for revision in experiment["revs"]:
                 if revision.get("data"):
-                    yield str(revision.get("name")), revision["data"].get("metrics") or {}
+                    yield str(revision.get("name")), revision["data"]
 
 
 def pulled(folder: Path, other: Path, remote: Path) -> Iterator[Promise]:

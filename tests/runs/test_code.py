@@ -24,6 +24,16 @@ def test_a_lock_of_an_editor_is_no_source(project):
     assert list(code_files(project)) == ["conf/train.yaml", "src/a.py", "src/report/templates/page.html"]
 
 
+def test_of_another_package_the_python_files_count(project, tmp_path_factory, monkeypatch):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    for name in ("mine_here/__init__.py", "mine_here/nets/mine.py", "mine_here/notes.txt", "single_here.py"):
+        (elsewhere / name).parent.mkdir(parents=True, exist_ok=True)
+        (elsewhere / name).write_text("")
+    monkeypatch.syspath_prepend(str(elsewhere))
+    found = code_files(project, ["mine_here", "single_here", "nowhere_at_all"])
+    assert list(found)[3:] == ["mine_here/__init__.py", "mine_here/nets/mine.py", "single_here.py"]
+
+
 def test_the_digest_moves_with_the_code_alone(project):
     before = code_record(project)
     (project / "README.md").write_text("other")

@@ -22,13 +22,13 @@ def evaluate(name: str) -> None:
 
     Raises UserError where the data are not those that were prepared.
     """
-    current(f"{name}/evaluate.json")
+    experiment = current(f"{name}/evaluate.json")[name]
     from src.answers import write_answers
     from src.runs import evaluation
     from src.runs.session import print_figures, reopen
 
     folder = OUTPUTS / name
-    run, config = reopen(str(folder), ONE_PROCESS)
+    run, config = reopen(str(folder), (*ONE_PROCESS, *experiment.trust))
     predictions, measured, answers = (folder / file for file in MEASURED)
     found = evaluation.evaluate(config, run, split="test", checkpoint="best", output=str(measured))
     prepared, used = (json.loads(file.read_text()) for file in (DATA / f"{name}.json", measured))

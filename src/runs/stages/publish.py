@@ -17,7 +17,7 @@ from src.runs.directory import RunDirectory
 
 COPIED = ("weights.safetensors", "data.json", "metrics.csv", "metrics.json")
 """What is a function of configuration, data and code as it is."""
-TRAINED = (*COPIED, "config.yaml", "compose.yaml", "code.json")
+TRAINED = (*COPIED, "config.yaml", "compose.yaml", "modules.json")
 """All that a training leaves."""
 
 
@@ -37,7 +37,7 @@ def publish(run: RunDirectory, experiment: Experiment, code: Mapping[str, str], 
     compose["config"] = _without_places(compose["config"])
     _write_yaml(folder / "compose.yaml", compose)
     digest = hashlib.blake2b(json.dumps(code).encode(), digest_size=8).hexdigest()
-    write_json(folder / "code.json", {"digest": digest, "files": code})
+    write_json(folder / "modules.json", {"digest": digest, "modules": code})
     return [folder / name for name in TRAINED]
 
 

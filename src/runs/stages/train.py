@@ -52,7 +52,7 @@ def train(name: str) -> None:
 def _command(experiment: Experiment, run: RunDirectory) -> list[str]:
     command = [sys.executable, "-m", "src.train"]
     if run.checkpoint("last").exists():
-        return [*command, f"resume={run.path}"]
+        return [*command, f"resume={run.path}", *experiment.trust]
     return [*command, *experiment.overrides, f"run_dir={run.path}"]
 
 

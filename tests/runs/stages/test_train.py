@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from src.config.experiments import read_experiments
+from src.config.experiments import Experiment, read_experiments
 from src.errors import UserError
 from src.runs.stages import train as stage
 from src.runs.stages.places import DATA, LEARNED, PARAMS, SCRATCH, STAGES
@@ -47,6 +47,12 @@ def test_an_interrupted_training_is_continued(started):
     stage.train("one")
     assert started == [NEW, CONTINUED]
     assert (LEARNED / "one.json").exists()
+
+
+def test_it_may_use_the_packages_again_that_it_was_begun_with(started, monkeypatch):
+    monkeypatch.setattr(Experiment, "trust", ("allowed_packages=[mine]",))
+    stage.train("one")
+    assert started == [NEW, [*CONTINUED, "allowed_packages=[mine]"]]
 
 
 @pytest.mark.parametrize("file", [STAGES / "one" / "train.json", DATA / "one.json"], ids=["code", "data"])
