@@ -26,7 +26,8 @@ def main(words: Sequence[str]) -> None:
     if len(numbers) != 1 or (unknown := options.keys() - {"image", "output"}):
         what = f"{', '.join(sorted(unknown))}: unknown" if len(numbers) == 1 else f"{' '.join(words)}: one NUMBER"
         raise UserError(f"{what}; {USAGE.splitlines()[0]}")
-    print(write_figure(numbers[0], image=options.get("image"), output=options.get("output")))
+    picture = write_figure(numbers[0], image=options.get("image"), output=options.get("output"))
+    print(f"{picture.with_suffix('.json')}\n{picture}")
 
 
 if __name__ == "__main__":

@@ -264,6 +264,10 @@ class ImageData(LightningDataModule):
         if size == "auto":
             size = weights.image_size if weights else self.source.image_size
             log.info("data.image_size=auto: %d, from %s", size, "the weights" if weights else "the data set")
+        if self.working is not None and self.working.side < size:
+            log.warning(
+                "data.working_size=%d is below data.image_size=%d: images are enlarged", self.working.side, size
+            )
         if self.eval_crop == "auto":
             crop = 1.0 if self.source.square else weights.crop if weights else 0.875
         else:

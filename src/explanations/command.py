@@ -10,6 +10,7 @@ from src.config.build import build
 from src.config.command import Composed
 from src.config.signatures import class_literal
 from src.errors import UserError
+from src.runs.directory import open_run
 
 if TYPE_CHECKING:
     from src.explanations.given import Method
@@ -58,6 +59,8 @@ def explain(composed: Composed) -> tuple[str | None, Path | None]:
 def require_what_is_needed(composed: Composed, *, needs_images: bool, needs_network: bool) -> None:
     """Raise UserError where a method lacks what it needs, or something was typed that it would ignore."""
     asked, method = composed.config, f"method={composed.choices['method']}"
+    if asked.run is not None:
+        open_run(asked.run)
     typed = {override.key.partition(".")[0]: override.canonical for override in composed.typed}
     images = [f"{key}={asked[key]}" for key in ("input", "split") if asked[key] is not None]
     _require_images(method, images, needs_images=needs_images, run=asked.run)
@@ -91,6 +94,6 @@ def _require_images(method: str, given: list[str], *, needs_images: bool, run: A
     if not needs_images and given:
         raise UserError(f"{given[0]}: {method} shows what the network is, whatever the image; leave it away")
     if needs_images and len(given) != 1:
-        what = "not with both: leave out one of the two" if given else "of which images?"
+        what = "not with both: leave out one of the two." if given else "of which images?"
         also = ", or split=test for the run's own data" if run else ""
-        raise UserError(f"{method}: {what}. Type input=FILE_OR_FOLDER{also}")
+        raise UserError(f"{method}: {what} Type input=FILE_OR_FOLDER{also}")

@@ -27,7 +27,9 @@ def capacity_section(runs: Sequence[Run]) -> Section | None:
     None where no problem has runs of different size.
     """
     charts = [chart for problem, members in by_problem(runs).items() if (chart := _chart(problem, members))]
-    return Section("Figures against parameters", charts[0].join(charts)) if charts else None
+    if not charts:
+        return None
+    return Section("Figures against parameters", Markup('<div class="charts">{}</div>').format(Markup("").join(charts)))
 
 
 def _chart(problem: str, runs: Sequence[Run]) -> Markup | None:
@@ -51,7 +53,8 @@ def _series(kind: str, tone: int, points: Sequence[tuple[int, float, Run]]) -> S
     for count, value, _ in sorted((one for one in points if one[2].what == kind), key=lambda one: one[0]):
         x += [math.log10(count), math.log10(count)]
         y += [value, math.nan]
-    return Series(kind, x[:-1], y[:-1], tone)
+    best = max(value for value in y if math.isfinite(value))
+    return Series(kind, x[:-1], y[:-1], tone, figure=f"at most {number(best)}")
 
 
 def _parameters(power: float) -> str:

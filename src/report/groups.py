@@ -94,6 +94,10 @@ ABSENT = _Absent()
 """Stands for the value of a key that a configuration does not have."""
 
 
+WHAT = ("network.", "model._target_", "data.source.")
+"""Keys of which a run's network and data speak in words."""
+
+
 def shown_value(value: Any) -> str:
     """Return a value as a configuration spells it."""
     if value is ABSENT:
@@ -106,11 +110,18 @@ def shown_value(value: Any) -> str:
 def group_name(group: Group, varied: Mapping[str, Sequence[Any]]) -> str:
     """Return what tells a group from the others: the settings that vary, or what it is where none does."""
     first = group.runs[0]
-    keys = [key for key in varied if key != SEED]
+    keys = sorted((key for key in varied if key != SEED), key=_tells_little)
     words = [f"{_last(key, keys)}={shown_value(first.settings.get(key, ABSENT))}" for key in keys]
     if not words:
         return first.what if len(group.runs) > 1 else first.label
+    if any(key.startswith(WHAT) for key in keys):
+        words = [first.what, *(word for word, key in zip(words, keys, strict=True) if not key.startswith(WHAT))]
     return " ".join(words[:_WORDS]) + (" …" if len(words) > _WORDS else "")
+
+
+def _tells_little(key: str) -> bool:
+    """Tell whether a key of the data's handling, or of the command, says less than what learns and how."""
+    return "." not in key or key.startswith("data.")
 
 
 def _last(key: str, keys: Sequence[str]) -> str:

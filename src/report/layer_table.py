@@ -31,7 +31,8 @@ def layer_table(
     texts = [[_shown(row[column]) for column in COLUMNS] for row in rows]
     texts.append([_shown(_total(trace).get(column, "")) for column in COLUMNS])
     side = image[1]
-    head = f"{network}, {image[0]} x {side} x {side}"
+    outputs = trace.layers[-1].output[0] if trace.layers else 0
+    head = f"{network} for images of {image[0]} x {side} x {side} and {outputs} outputs"
     table = _markdown(texts) if form == "markdown" else _plain(texts)
     return "\n".join([head, "", table, "", *_counted(trace)])
 

@@ -118,7 +118,7 @@ def test_mistakes_are_told(words: list[str], message: str, tmp_path: Path) -> No
 def test_the_command_names_what_it_wrote(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "src.figures", "6.11", f"output={tmp_path / 'pooling.png'}"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == str(tmp_path / "pooling.png")
+    assert done.stdout.split() == [str(tmp_path / "pooling.json"), str(tmp_path / "pooling.png")]
     refused = subprocess.run([*command[:3], "7.1"], capture_output=True, text=True, check=False)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "Traceback" not in refused.stderr

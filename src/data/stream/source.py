@@ -128,7 +128,7 @@ def open_stream(url: str, described: Described, root: Path, cache_dir: Path, cac
     if other := differences(described, facts.written_from):
         raise UserError(
             f"data.stream={url} is another data set: {'; '.join(other)}. Change the settings of data.source, or write "
-            f"a stream of these elsewhere: {command(place)}"
+            f"these elsewhere (data.stream=ANOTHER_FOLDER) as this one was: {command(place)}"
         )
     chunks = Chunks(place, index, arrays["checks"], ChunkCache(cache_dir, facts.digest, cache_bytes))
     kind = StreamedBoxes if "boxes" in arrays else Streamed
