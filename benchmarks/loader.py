@@ -26,6 +26,7 @@ from src.config.command import compose
 from src.data.media.packed import Packed
 from src.data.module import ImageData, quiet_worker
 from src.data.normalize import IMAGENET_MEAN, IMAGENET_STD
+from src.data.transfer import Transfer
 from src.runs.training import open_data
 
 SIZE, BATCH, SCALE, RATIO = 128, 128, (0.35, 1.0), (3 / 4, 4 / 3)
@@ -84,6 +85,7 @@ def candidates(root: Path, cache: str | None, count: int, workers: int) -> dict[
     bare = Bare(store, indices)
     folder = root / "imagenette2-160" / "train"
     order = np.random.default_rng(0)
+    transfer = Transfer()
     theirs = [imagefolder(folder, count, workers, order), tensors(folder, count, workers, order)]
     theirs.append(timms(folder, count, workers, order))
     return {
@@ -93,7 +95,7 @@ def candidates(root: Path, cache: str | None, count: int, workers: int) -> dict[
         f"ours from the store, {own}, normalised": delivered(packed.train_dataloader(), packed.normalized),
         "ours from the store, in the training process": delivered(alone.train_dataloader()),
         f"ours, data.store=device ({device.type})": delivered(
-            on_device.train_dataloader(), lambda batch: on_device.with_images(_moved(batch, device))
+            on_device.train_dataloader(), lambda batch: on_device.with_images(transfer(batch, device))
         ),
         BARE: delivered(plain_loader(bare, workers)),
         "bare cv2 over a memory map, a loop": looped(bare),
@@ -237,11 +239,6 @@ def _some(dataset: Any, count: int, order: np.random.Generator, *, timm: bool = 
     if timm:  # create_loader sets `transform` on what it is given
         return dataset  # type: ignore[no-any-return]
     return Subset(dataset, range(len(dataset)))
-
-
-def _moved(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
-    batch["parts"].numbers = batch["parts"].numbers.to(device)
-    return batch
 
 
 if __name__ == "__main__":
