@@ -69,7 +69,7 @@ LENET = Setting(
 RESNET = Setting(
     "ResNet-18, 128 px, batches of 16",
     ("model=resnet", "data.source.size=32", "data.image_size=128"),
-    (3, 128, 128), batch_size=16, warm_up=1, steps=6, rounds=5, log_every=3, beside_lightning=False,
+    (3, 128, 128), batch_size=16, warm_up=3, steps=6, rounds=7, log_every=3, beside_lightning=False,
 )  # fmt: skip
 
 
