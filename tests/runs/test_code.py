@@ -38,7 +38,7 @@ def test_the_digest_moves_with_the_code_alone(project):
     before = code_record(project)
     (project / "README.md").write_text("other")
     assert code_record(project) == before
-    moved = project.rename(project.with_name("elsewhere"))
+    moved = project.rename(project.with_name(f"{project.name}-moved"))
     assert code_record(moved) == before
     (moved / "src" / "a.py").write_text("other")
     after = code_record(moved)
