@@ -37,6 +37,7 @@ def test_train_evaluate_and_predict_name_what_they_wrote(tmp_path):
 
     done = run("evaluate", f"run={tmp_path}/latest", "split=val")
     assert done.returncode == 0, done.stderr
+    assert "leaked" not in done.stderr  # what libraries say at the end of a process that did not clear up after itself
     evaluation = json.loads(Path(done.stdout.splitlines()[-1]).read_text())
     assert evaluation["val/accuracy"] == json.loads((run_dir / "metrics.json").read_text())["val/accuracy"]
 

@@ -7,15 +7,14 @@ section 6.3; Long, Shelhamer, Darrell: Fully convolutional networks for semantic
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from src.errors import UserError
 from src.networks.features import final_features
+from src.networks.meta import run_on_meta
 from src.networks.pooling import AdaptiveAveragePool
 
 SILENT = (nn.Flatten, nn.Dropout, nn.Identity)
@@ -117,15 +116,9 @@ def _behind(network: nn.Module, features: str, in_channels: int, image_size: int
         return hook
 
     handles = [module.register_forward_hook(note(name)) for name, module in network.named_modules()]
-    tensors = chain(network.named_parameters(), network.named_buffers())
-    state = {name: tensor.detach().to("meta") for name, tensor in tensors}
-    was_training = network.training
-    network.eval()
     try:
-        with torch.no_grad():
-            functional_call(network, state, (torch.empty(1, in_channels, image_size, image_size, device="meta"),))
+        run_on_meta(network, torch.empty(1, in_channels, image_size, image_size, device="meta"))
     finally:
-        network.train(was_training)
         for handle in handles:
             handle.remove()
     return found

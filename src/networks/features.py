@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from src.errors import UserError
 from src.networks.head import head_names
+from src.networks.meta import run_on_meta
 
 
 class FinalFeatures:
@@ -95,16 +94,9 @@ def module_outputs(network: nn.Module, in_channels: int, image_size: int) -> lis
         return hook
 
     hooks = [module.register_forward_hook(note(name)) for name, module in network.named_modules()]
-    state = {
-        name: tensor.detach().to("meta") for name, tensor in chain(network.named_parameters(), network.named_buffers())
-    }
-    was_training = network.training
-    network.eval()
     try:
-        with torch.no_grad():
-            functional_call(network, state, (torch.empty(1, in_channels, image_size, image_size, device="meta"),))
+        run_on_meta(network, torch.empty(1, in_channels, image_size, image_size, device="meta"))
     finally:
-        network.train(was_training)
         for hook in hooks:
             hook.remove()
     return found

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import chain
-
 import torch
 from torch import nn
-from torch.func import functional_call
 
 from src.errors import UserError
+from src.networks.meta import run_on_meta
 
 LARGE = 256
 """Pixels that every network of the field takes, unless it is made for one size."""
@@ -36,19 +34,10 @@ def _refusal(network: nn.Module, in_channels: int, size: int) -> str | None:
 
     It runs on the meta device, shapes without numbers: a few hundredths of a second whatever the network.
     """
-    state = {
-        name: tensor.detach().to("meta") for name, tensor in chain(network.named_parameters(), network.named_buffers())
-    }
-    images = torch.empty(1, in_channels, size, size, device="meta")
-    was_training = network.training
-    network.eval()
     try:
-        with torch.no_grad():
-            functional_call(network, state, (images,))
+        run_on_meta(network, torch.empty(1, in_channels, size, size, device="meta"))
     except NotImplementedError:  # an operation without a meta form: the first batch will tell
         return None
     except (RuntimeError, ValueError, AssertionError) as error:
         return str(error).partition("\n")[0]
-    finally:
-        network.train(was_training)
     return None

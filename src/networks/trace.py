@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import chain
 from math import prod
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.overrides import TorchFunctionMode
 
 from src.networks.arithmetic import LayerCounts
+from src.networks.meta import meta_state, run_on_meta
 from src.networks.receptive_field import Axis, ReceptiveField
 
 Kind = Literal["convolution", "dense", "pooling", "adaptive pooling", "normalization", "other"]
@@ -76,21 +75,14 @@ def trace(network: nn.Module, in_channels: int, height: int, width: int) -> Trac
     The network's own weights are not touched and may lie on the meta device. Raises whatever the network raises for
     an image of that size.
     """
-    tensors = chain(network.named_parameters(), network.named_buffers())
-    state = {name: tensor.detach().to("meta") for name, tensor in tensors}
+    state = meta_state(network)
     learned = {name for name, _ in network.named_parameters()}
     watch = _Watch({id(state[name]) for name in learned})
     dtype = next((tensor.dtype for tensor in state.values() if tensor.is_floating_point()), None)
     image = torch.empty(1, in_channels, height, width, device="meta", dtype=dtype)
     watch.known[id(image)] = _Known(image, ReceptiveField.of_image(height, width), (2, 3), 0)
-    modes = {module: module.training for module in network.modules()}
-    network.eval()
-    try:
-        with torch.no_grad(), watch.modules(network), watch:
-            functional_call(network, state, (image,))
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
+    with watch.modules(network), watch:
+        run_on_meta(network, image, state)
     used = sum(layer.parameters for layer in watch.layers)
     total = sum(state[name].numel() for name in learned)
     return Trace(tuple(watch.layers), watch.fields, watch.longest, used, total - used)

@@ -285,7 +285,6 @@ def prepare_process(threads: int, log: Path | None = None) -> None:
     import_lightning()  # sets the level of its loggers when it is imported
     import torch
 
-    gc.freeze()  # what was imported stays to the end: looking through it again takes half a second there
     gc.enable()
     for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
