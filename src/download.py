@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -70,9 +70,10 @@ def fetch(remote: Remote, target: Path) -> None:
                 archive.unlink()
 
 
-@contextmanager
+@contextlib.contextmanager
 def _alone(folder: Path, name: str) -> Iterator[None]:
-    """Hold the lock of one file; say so where another process has it."""
+    """Hold the lock of one file; say so where another process has it. Folders made for nothing are removed again."""
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / f".{name}.lock")
@@ -81,10 +82,18 @@ def _alone(folder: Path, name: str) -> Iterator[None]:
         except Timeout:
             log.info("Waiting for another process that fetches %s", folder / name)
             lock.acquire()
+            folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(folder, error) from error
     try:
         yield
+    except UserError:  # such as a folder's name that was typed wrong
+        if made and not any(file.name != f".{name}.lock" for file in folder.iterdir()):
+            (folder / f".{name}.lock").unlink()
+            with contextlib.suppress(OSError):
+                for place in made:
+                    place.rmdir()
+        raise
     finally:
         lock.release()
 

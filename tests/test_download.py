@@ -176,6 +176,13 @@ def test_without_a_network_the_message_says_what_to_do(tmp_path: Path, monkeypat
         assert words in message
 
 
+def test_a_folder_that_was_typed_wrong_is_not_left_behind(server: Server, tmp_path: Path) -> None:
+    server.status = 404
+    with pytest.raises(UserError, match="404"):
+        fetch(server.remote("file.bin"), tmp_path / "typo" / "raw" / "file.bin")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_archive_is_unpacked_and_then_removed(server: Server, tmp_path: Path) -> None:
     server.files["flowers.tgz"] = archived({"flowers/train/rose/1.jpg": b"rose", "flowers/notes.txt": b""})
     fetch(server.remote("flowers.tgz"), tmp_path / "flowers")
