@@ -15,6 +15,7 @@ from src.config.composed import Composed
 from src.config.groups import Groups, Loader
 from src.config.overrides import Typed
 from src.config.problems import ConfigurationError, Problem
+from src.config.shared import SharedChoices
 from src.errors import UserError
 from src.files import write_json
 from src.runs.record import read_record
@@ -41,6 +42,7 @@ class Plan:
                 self.config["search"][key] = self.config["model"][found]
         self.groups: Groups = self.composed.groups
         self.file = file
+        self.choices = SharedChoices()
         typed = [override for override in assessment.typed if not is_control(override.key)]
         require_one_value(assessment.typed)
         self.dimensions: list[Dimension] = dimensions(typed, self.config["search"]["space"], self.groups)
@@ -58,7 +60,7 @@ class Plan:
         """Return the job at a point and what is wrong with it, as if its overrides had been typed without -m."""
         texts = self.fixed | {key: f"{key}={value}" for key, value in values.items()}
         ordered = tuple(texts[key] for key in dict.fromkeys((*self.order, *texts)) if key in texts)
-        found = assess("train", ordered, self.groups, config_name=self.file)
+        found = assess("train", ordered, self.groups, config_name=self.file, compose=self.choices.compose)
         config = saved.plain(found.composed.config) if found.composed is not None and not found.problems else {}
         return Job(self.folder, ordered, dict(values), config, self.flags), found.problems
 
