@@ -97,7 +97,7 @@ class LastCheckpoint(Checkpoint):
         trainer.should_stop = trainer.should_stop or self._should_stop
         self._agreement = Agreement(trainer)
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP):
-            if signal.getsignal(signum) is not signal.SIG_IGN:  # as `nohup` has it
+            if signum != signal.SIGHUP or signal.getsignal(signum) is not signal.SIG_IGN:  # as `nohup` has it
                 self._handlers[signum] = signal.signal(signum, self._on_signal)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:

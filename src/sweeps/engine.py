@@ -176,7 +176,7 @@ class Engine:
         """Stop with the jobs: a first signal lets them save, a second reaches them too. `nohup` stays in force."""
         handlers: dict[int, Any] = {}
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(signum) is not signal.SIG_IGN:
+            if signum != signal.SIGHUP or signal.getsignal(signum) is not signal.SIG_IGN:
                 handlers[signum] = signal.signal(signum, self._on_signal)
         try:
             yield
