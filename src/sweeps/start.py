@@ -244,7 +244,7 @@ def leave_results(plan: Plan, engine: Engine) -> None:
     search = plan.config["search"]
     metrics, directions = objectives(search)
     write_table(plan.folder, jobs, engine.states)
-    write_page(plan.folder, jobs, engine.states, plan.dimensions, metrics[0], directions[0])
+    write_page(plan.folder, jobs, engine.states, plan.dimensions, metrics, directions)
 
 
 def earlier_jobs(plan: Plan, paths: Sequence[Path]) -> list[Job]:
