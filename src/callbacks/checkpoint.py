@@ -76,7 +76,7 @@ class LastCheckpoint(Checkpoint):
 
     Inside an epoch it saves only after an optimizer step that no validation follows: gradients being accumulated are
     not part of a checkpoint, and Lightning would skip the validation of a checkpoint written just before it.
-    A first Ctrl-C, SIGTERM or SIGUSR1 asks to stop at the next such moment, a second one stops at once. Several
+    A first Ctrl-C, SIGTERM, SIGUSR1 or SIGHUP asks to stop at the next such moment, a second one stops at once. Several
     processes stop together, whichever of them was asked. A validation that lasts is not waited for: what was saved last
     is what the run continues from.
     """
@@ -96,8 +96,9 @@ class LastCheckpoint(Checkpoint):
         self._saved_step = trainer.global_step
         trainer.should_stop = trainer.should_stop or self._should_stop
         self._agreement = Agreement(trainer)
-        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
-            self._handlers[signum] = signal.signal(signum, self._on_signal)
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP):
+            if signum != signal.SIGHUP or signal.getsignal(signum) is not signal.SIG_IGN:  # as `nohup` has it
+                self._handlers[signum] = signal.signal(signum, self._on_signal)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Give the signals back."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from pytorch_lightning import LightningModule, Trainer
 
 from src.callbacks.after_metrics import AfterMetrics
 from src.config.build import build
+from src.files import write_json
 from src.sweeps.storage import open_storage
 
 if TYPE_CHECKING:
@@ -18,6 +20,12 @@ if TYPE_CHECKING:
 
 class Pruned(BaseException):
     """The search has stopped this trial. Not an Exception: nothing may swallow it."""
+
+
+def _note(path: Path, epoch: int) -> None:
+    """Write down in what one process of several knows of itself after which epoch it was stopped."""
+    known = json.loads(path.read_text()) if path.exists() else {}
+    write_json(path, known | {"pruned_after_epoch": epoch})
 
 
 class Pruning(AfterMetrics):
@@ -38,6 +46,9 @@ class Pruning(AfterMetrics):
         value, epoch = float(trainer.callback_metrics[metric]), trainer.current_epoch + 1
         stop = self._should_stop(value, epoch) if trainer.is_global_zero else False
         if trainer.strategy.broadcast(stop):
+            if trainer.world_size > 1:
+                _note(Path(trainer.default_root_dir) / "ranks" / f"{trainer.global_rank}.json", epoch)
+                trainer.strategy.barrier()  # the first process ends the others when it ends
             raise Pruned(f"pruned after epoch {epoch} with {metric} {value:.4f}")
 
     def _should_stop(self, value: float, epoch: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,13 @@ class Assessment:
 
 
 def assess(
-    command: str, texts: Sequence[str], groups: Groups, *, config_name: str | None = None, multirun: bool = False
+    command: str,
+    texts: Sequence[str],
+    groups: Groups,
+    *,
+    config_name: str | None = None,
+    multirun: bool = False,
+    compose: Callable[[str, Sequence[Typed], Groups], Composition] = compose_leniently,
 ) -> Assessment:
     """Compose and check what was typed behind a command.
 
@@ -54,7 +60,7 @@ def assess(
     ]
     typed = [override for override in typed if override not in foreign]
     usable = [kept for one in typed if (first := first_of_sweep(one)) if (kept := without_unknown(first, groups))]
-    composition = compose_leniently(config_name or command, usable, groups)
+    composition = compose(config_name or command, usable, groups)
     problems += composition.problems
     composed = None
     if composition.config is not None:

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +47,14 @@ def folder() -> Path:
 
 def _key(question: str) -> str:
     """Return a file name for a question as asked by this Python, with this path, of this version of the readers."""
-    readers = [_state(Path(__file__).with_name(f"{name}.py")) for name in READERS]
-    text = json.dumps([question, sys.version, sys.path, readers])
+    text = json.dumps([question, sys.version, sys.path, _readers()])
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+@cache
+def _readers() -> list[list[Any]]:
+    """Return the state of the readers when this process first asked: it goes on with those that it has loaded."""
+    return [_state(Path(__file__).with_name(f"{name}.py")) for name in READERS]
 
 
 def _state(path: Path) -> list[Any]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from omegaconf import ListConfig
+
 from src.config.composed import Composed
 from src.config.groups import Content, leaves, readable
-from src.config.problems import COMMAND_LINE, Problem, listing
+from src.config.problems import COMMAND_LINE, Problem, did_you_mean, listing
 from src.config.signatures import NoSuchTarget, class_literal
 
 
@@ -19,6 +21,7 @@ def problems(composed: Composed) -> list[Problem]:
         *_model_and_source(composed),
         *_mixed_batches(composed),
         *_store_and_stream(composed),
+        *_unknown_figures(composed),
         *(_typed_and_experiment(composed) if fresh else ()),
     ]
 
@@ -90,6 +93,21 @@ def _store_and_stream(composed: Composed) -> Iterator[Problem]:
     if stream is not None and not streams and _is_typed(composed, "data.stream"):
         what = f"is not read with data.store={data.get('store')}"
         yield Problem(COMMAND_LINE, f"data.stream={stream}", what, "type data.store=stream too")
+
+
+def _unknown_figures(composed: Composed) -> Iterator[Problem]:
+    """Yield the validation figures that a training or a search is to go by and its model does not give."""
+    model = composed.config.get("model") or {}
+    figures = () if "model" in composed.unsure else _literal(model, "figures") or ()
+    names = [f"val/{name}" for name in figures]
+    asked = [("model.monitor", model.get("monitor"))]
+    metric = (composed.config.get("search") or {}).get("metric")
+    asked += [("search.metric", one) for one in (metric if isinstance(metric, list | ListConfig) else [metric])]
+    for key, name in asked:
+        if names and isinstance(name, str) and name.startswith("val/") and name not in names:
+            what = f"{name} is no figure of model={composed.choices.get('model') or '?'}"
+            hint = did_you_mean(name, names) or f"there are: {listing(names)}"
+            yield Problem(composed.origins.of(key)[0], key, what, hint)
 
 
 def _literal(section: Any, name: str) -> Any:

@@ -35,6 +35,11 @@ class Typed:
         """Return whether the override chooses from a group, rather than give a value."""
         return not self.delete and groups.is_group(self.key) and not isinstance(self.values[0], dict)
 
+    def is_plain(self, groups: Groups) -> bool:
+        """Return whether the override gives a value, which decides nothing about the files that are merged."""
+        others = self.delete or self.package is not None or self.key.partition("/")[0].partition(".")[0] == "hydra"
+        return not (others or self.is_choice(groups))
+
     def hydra_form(self, groups: Groups) -> str:
         """Return what to hand to Hydra: values are forced, so that unknown keys reach our own check."""
         if self.delete or self.key.startswith(("hydra.", "hydra/")) or self.package is not None:

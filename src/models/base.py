@@ -89,6 +89,8 @@ class ImageModule(LightningModule):
     """Whether intermediate outputs of a network (GoogLeNet) have a loss here."""
     needs_source: ClassVar[bool] = False
     """Whether `model.source` must be given."""
+    figures: ClassVar[tuple[str, ...]] = ()
+    """The names of all figures that its validations can give, whatever the data: read from the source text."""
 
     def __init__(
         self,

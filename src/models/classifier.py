@@ -36,6 +36,14 @@ class Classifier(ImageModule):
 
     requires: ClassVar[tuple[str, ...]] = ("label",)
     gathers: ClassVar[bool] = True
+    figures: ClassVar[tuple[str, ...]] = (
+        "loss",
+        "accuracy",
+        "balanced_accuracy",
+        "f1",
+        "top5_accuracy",
+        "average_precision",
+    )
 
     def __init__(
         self,

@@ -53,6 +53,15 @@ class Localizer(ImageModule):
 
     requires: ClassVar[tuple[str, ...]] = ("label", "box")
     mixes: ClassVar[bool] = False
+    figures: ClassVar[tuple[str, ...]] = (
+        "loss",
+        "accuracy",
+        "mean_iou",
+        "localization_accuracy",
+        "localization_error",
+        "mean_localization_accuracy",
+        "nothing_recall",
+    )
 
     def __init__(
         self,

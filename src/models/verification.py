@@ -53,6 +53,18 @@ class VerificationModel(ImageModule):
     head: ClassVar[Literal["classes", "embedding"]] = "embedding"
     needs_validation: ClassVar[bool] = True
     measured: ClassVar[tuple[str, ...]] = ("threshold", "slope")
+    figures: ClassVar[tuple[str, ...]] = (
+        "loss",
+        "roc_auc",
+        "equal_error_rate",
+        "verification_accuracy",
+        "tar_at_far_0.01",
+        "tar_at_far_0.001",
+        "recall_at_1",
+        "embedding_spread",
+        "same_distance",
+        "different_distance",
+    )
 
     threshold: Tensor
     slope: Tensor

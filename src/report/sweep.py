@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 
 from src.report.layout import Section, render
 from src.report.numbers import MISSING, figure, number
+from src.report.points import Point, configurations, finished, front
 from src.report.tables import Cell, Table
 
 WIDTH, HEIGHT = 720, 260
@@ -20,54 +20,68 @@ LABELS = 8
 """Values of a parameter that are written beside its axis."""
 
 
-@dataclass(frozen=True)
-class Point:
-    """A job: its swept values as typed, what it reached, and how it is trained again."""
-
-    name: str
-    state: str
-    values: Mapping[str, str]
-    figure: float
-    reason: str
-    command: str
-
-
 def sweep_sections(
-    points: Sequence[Point], metric: str, direction: str, logs: Collection[str], importances: Mapping[str, float]
+    points: Sequence[Point],
+    metrics: Sequence[str],
+    directions: Sequence[str],
+    logs: Collection[str],
+    importances: Mapping[str, float],
 ) -> list[Section]:
-    """Return the sections: the best job, all jobs by their metric, and what the parameters did.
+    """Return the sections: the best, all jobs by their metric, and what the parameters did.
 
-    `logs` are the keys that are drawn on a logarithmic axis; `importances` their shares.
+    The best is the configuration with the best mean over its seeds or, of several objectives, all jobs that no other
+    beats. `logs` are the keys that are drawn on a logarithmic axis; `importances` their shares.
     """
-    sign = -1 if direction == "max" else 1
-    ranked = sorted(points, key=lambda point: (math.isnan(point.figure), sign * point.figure))
-    finished = [point for point in ranked if point.state == "finished" and not math.isnan(point.figure)]
+    sign = -1 if directions[0] == "max" else 1
+    ranked = sorted(points, key=lambda point: (math.isnan(point.figure(metrics[0])), sign * point.figure(metrics[0])))
     sections = []
-    if finished:
-        best = finished[0]
-        html = render("sweep_best.html", metric=metric, figure=figure(best.figure), command=best.command)
+    if len(metrics) > 1:
+        best = front(points, metrics, directions)
+        entries = [(", ".join(f"{name} {figure(point.figure(name))}" for name in metrics), point) for point in best]
+    else:
+        best, entries = _best(points, metrics[0], directions[0])
+    if best:
+        html = render("sweep_best.html", entries=entries, several=len(metrics) > 1)
         sections.append(Section("Best", html))
-    sections.append(Section("Jobs", _table(ranked, metric, direction).as_html()))
-    drawn = parallel_coordinates(finished, metric, logs)
+    marked = {point.name for point in best}
+    sections.append(Section("Jobs", _table(ranked, metrics, directions[0], marked).as_html()))
+    drawn = parallel_coordinates(finished(ranked, metrics), metrics, logs, marked)
     shares = sorted(importances.items(), key=lambda item: -item[1])
     if drawn:
-        sections.append(Section("Parameters", render("sweep_parameters.html", chart=drawn, shares=shares)))
+        html = render("sweep_parameters.html", chart=drawn, shares=shares, metric=metrics[0])
+        sections.append(Section("Parameters", html))
     return sections
 
 
-def _table(points: Sequence[Point], metric: str, direction: str) -> Table:
+def _best(points: Sequence[Point], metric: str, direction: str) -> tuple[list[Point], list[tuple[str, Point]]]:
+    """Return the jobs of the best configuration, and what is said of the one to train again."""
+    ranked = configurations(points, metric, direction)
+    if not ranked:
+        return [], []
+    best = ranked[0]
+    text = f"{metric} {figure(best.mean)}"
+    if len(best.points) > 1:
+        text += f" ± {figure(best.deviation)}, the mean over {len(best.points)} seeds"
+    return list(best.points), [(text, best.points[0])]
+
+
+def _table(points: Sequence[Point], metrics: Sequence[str], direction: str, marked: Collection[str]) -> Table:
     keys = list(dict.fromkeys(key for point in points for key in point.values))
     rows = [
         [
-            Cell(point.name),
-            Cell(MISSING) if math.isnan(point.figure) else Cell(figure(point.figure), point.figure),
+            Cell(point.name, marked=point.name in marked),
+            *(_figure(point.figure(metric)) for metric in metrics),
             Cell(point.state, marked=point.state != "finished"),
             *(_value(point.values.get(key, MISSING)) for key in keys),
             Cell(point.reason),
         ]
         for point in points
     ]
-    return Table("Jobs", ["job", metric, "state", *keys, "why"], rows, 1, direction == "max")
+    return Table("Jobs", ["job", *metrics, "state", *keys, "why"], rows, 1, direction == "max")
+
+
+def _figure(value: float) -> Cell:
+    return Cell(MISSING) if math.isnan(value) else Cell(figure(value), value)
 
 
 def _value(text: str) -> Cell:
@@ -78,8 +92,10 @@ def _value(text: str) -> Cell:
     return Cell(number(value), value)
 
 
-def parallel_coordinates(points: Sequence[Point], metric: str, logs: Collection[str]) -> Markup:
-    """Draw a line per finished job across an axis per parameter, the metric's last; the best is drawn out.
+def parallel_coordinates(
+    points: Sequence[Point], metrics: Sequence[str], logs: Collection[str], best: Collection[str]
+) -> Markup:
+    """Draw a line per finished job across an axis per parameter, those of the metrics last; `best` is drawn out.
 
     Empty where there are fewer than two jobs.
     """
@@ -87,19 +103,21 @@ def parallel_coordinates(points: Sequence[Point], metric: str, logs: Collection[
         return Markup("")
     keys = list(dict.fromkeys(key for point in points for key in point.values))
     columns = [[point.values.get(key, MISSING) for point in points] for key in keys]
-    axes = [_axis(key, column, key in logs) for key, column in zip(keys, columns, strict=True)]
-    axes.append(_axis(metric, [repr(point.figure) for point in points], log=False))
+    columns += [[repr(point.figure(metric)) for point in points] for metric in metrics]
+    names = [*keys, *metrics]
+    axes = [_axis(name, column, name in logs) for name, column in zip(names, columns, strict=True)]
     step = (RIGHT - LEFT) / max(1, len(axes) - 1)
     for index, axis in enumerate(axes):
         axis["x"] = round(LEFT + index * step, 1)
-    texts = [*columns, [repr(point.figure) for point in points]]
     lines = []
-    for index, point in reversed(list(enumerate(points))):
-        places = [f"{axis['x']} {axis['at'][column[index]]}" for axis, column in zip(axes, texts, strict=True)]
-        title = " ".join(f"{key}={value}" for key, value in point.values.items())
-        lines.append({"path": "M" + "L".join(places), "best": index == 0, "title": f"{title}: {figure(point.figure)}"})
+    for index, point in enumerate(points):
+        places = [f"{axis['x']} {axis['at'][column[index]]}" for axis, column in zip(axes, columns, strict=True)]
+        values = " ".join(f"{key}={value}" for key, value in point.values.items())
+        reached = ", ".join(f"{name} {figure(point.figure(name))}" for name in metrics)
+        lines.append({"path": "M" + "L".join(places), "best": point.name in best, "title": f"{values}: {reached}"})
+    lines.sort(key=lambda line: bool(line["best"]))
     box = {"width": WIDTH, "height": HEIGHT, "top": TOP, "bottom": BOTTOM}
-    return render("parallel.html", axes=axes, lines=lines, box=box, metric=metric)
+    return render("parallel.html", axes=axes, lines=lines, box=box, metric=" and ".join(metrics))
 
 
 def _axis(name: str, texts: Sequence[str], log: bool) -> dict[str, Any]:

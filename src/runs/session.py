@@ -207,6 +207,9 @@ def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
         record.end("interrupted", str(interruption))
         print(f"Saved. Continue with: python -m src.train resume={shown(run.path)}", file=sys.stderr)
         sys.exit(128 + interruption.signum)
+    except KeyboardInterrupt:  # before the training or after it
+        record.end("interrupted", "interrupted by SIGINT")
+        raise
     except Pruned as pruned:
         record.end("pruned", str(pruned))
         if is_main_process():

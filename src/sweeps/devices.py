@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from src.errors import UserError
@@ -70,6 +70,10 @@ class Gpus:
             return None
         lent, self.free = self.free[:count], self.free[count:]
         return lent
+
+    def reserve(self, names: Collection[str]) -> None:
+        """Lend nobody these GPUs until they are given back: jobs that were not started here compute on them."""
+        self.free = [name for name in self.free if name not in names]
 
     def take_back(self, names: list[str]) -> None:
         """Give GPUs back, in the machine's order."""

@@ -16,7 +16,7 @@ from src.errors import UserError
 from src.runs.record import read_record
 from src.sweeps import locks
 from src.sweeps.devices import Gpus
-from src.sweeps.job import Job, State
+from src.sweeps.job import Job, State, gpus_of
 from src.sweeps.processes import Adopted, Running
 
 WAIT = 0.1
@@ -81,7 +81,8 @@ class Engine:
     seen: dict[str, Job] = field(default_factory=dict)
     states: dict[str, State] = field(default_factory=dict)
     _slots: list[_Slot] = field(default_factory=list)
-    _waiting: Job | None = None
+    _waiting: list[Job] = field(default_factory=list)
+    _continued: set[str] = field(default_factory=set)
     _stop: int | None = None
 
     def run(self) -> int | None:
@@ -93,8 +94,8 @@ class Engine:
                 if self._stop is None:
                     self._fill()
                 else:  # what a cluster runs goes on without us
-                    self._slots = [slot for slot in self._slots if not getattr(slot.running, "detached", False)]
-                if not self._slots and (self._stop is not None or self._waiting is None):
+                    self._slots = [slot for slot in self._slots if not slot.running.detached]
+                if not self._slots and (self._stop is not None or not self._waiting):
                     return self._stop
                 self.watcher.show(self.seen, self.states)
                 if time.monotonic() - beat > 30:
@@ -106,12 +107,11 @@ class Engine:
     def _fill(self) -> None:
         """Start what there is room for."""
         while len(self._slots) < self.parallel:
-            job = self._waiting or self.jobs.next()
-            self._waiting = None
+            job = self._waiting.pop(0) if self._waiting else self.jobs.next()
             if job is None:
                 return
             if not self._begin(job):
-                self._waiting = job
+                self._waiting.insert(0, job)
                 return
 
     def _begin(self, job: Job) -> bool:
@@ -123,7 +123,7 @@ class Engine:
             self.jobs.ended(job, state)
             return True
         if state == "running":
-            self._slots.append(_Slot(job, Adopted(job.lock)))
+            self._slots.append(_Slot(job, Adopted(job.lock), gpus_of(job.known)))
             self._note(job, "running")
             return True
         lent = self.gpus.lend(self.gpus.wanted(job.config["trainer"]))
@@ -134,7 +134,7 @@ class Engine:
         running = self.place.start(job, lent, (self.sweep_lock,))
         if running is None:  # it was free a moment ago: another process has taken it
             self.gpus.take_back(lent)
-            self._slots.append(_Slot(job, Adopted(job.lock)))
+            self._slots.append(_Slot(job, Adopted(job.lock), gpus_of(job.known)))
         else:
             self._slots.append(_Slot(job, running, lent))
         self._note(job, "running")
@@ -148,15 +148,24 @@ class Engine:
             self._slots.remove(slot)
             self.gpus.take_back(slot.lent)
             adopted = isinstance(slot.running, Adopted)
+            cut_off = bool(code) and read_record(slot.job.path).get("status") in (None, "running")
+            if cut_off and self._stop is not None:  # before it could save: it had only begun
+                code = 128 + self._stop
             slot.job.end(None if adopted else code)
-            if code and not adopted and read_record(slot.job.path).get("status") == "running":
-                state: State = "failed"  # while this sweep was there to see it: not interrupted by what ended the sweep
-                if self._stop is not None:
-                    state = "interrupted"
+            if cut_off and not adopted and self._stop is None:
+                state: State = "interrupted" if self._goes_on(slot.job, code) else "failed"
             else:
                 state = slot.job.state()
             self._note(slot.job, state)
             self.jobs.ended(slot.job, state)
+
+    def _goes_on(self, job: Job, code: int) -> bool:
+        """Queue a job that was killed, by whoever it was, to be continued; once, for it may be its own doing."""
+        if code >= 0 or job.name in self._continued:
+            return False
+        self._continued.add(job.name)
+        self._waiting.append(job)
+        return True
 
     def _note(self, job: Job, state: State) -> None:
         self.states[job.name] = state
@@ -164,10 +173,11 @@ class Engine:
 
     @contextlib.contextmanager
     def _listening(self) -> Iterator[None]:
-        """Stop with the jobs: a first signal lets them save, a second reaches them too."""
+        """Stop with the jobs: a first signal lets them save, a second reaches them too. `nohup` stays in force."""
         handlers: dict[int, Any] = {}
-        for signum in (signal.SIGINT, signal.SIGTERM):
-            handlers[signum] = signal.signal(signum, self._on_signal)
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signum != signal.SIGHUP or signal.getsignal(signum) is not signal.SIG_IGN:
+                handlers[signum] = signal.signal(signum, self._on_signal)
         try:
             yield
         finally:
@@ -175,20 +185,21 @@ class Engine:
                 signal.signal(number, handler)
 
     def _on_signal(self, signum: int, frame: FrameType | None) -> None:
+        """Tell the jobs, also those that a terminal has told: they take two within seconds for one."""
+        if signum == signal.SIGHUP:
+            _leave_terminal()
+        if self._stop is None:
+            print("Stopping: the jobs save and end; the same command continues.", file=sys.stderr)
         self._stop = signum
-        print("Stopping: the jobs save and end; the same command continues.", file=sys.stderr)
-        if signum == signal.SIGINT and _typed_at_terminal():
-            return  # the terminal has told the jobs too
         for slot in self._slots:
-            slot.running.send_signal(signum)
+            slot.running.send_signal(signal.SIGTERM if signum == signal.SIGHUP else signum)
 
 
-def _typed_at_terminal() -> bool:
-    """Return whether this process and its jobs are what the terminal sends a Ctrl-C to."""
-    try:
-        return os.tcgetpgrp(sys.stderr.fileno()) == os.getpgrp()
-    except (OSError, ValueError):
-        return False
+def _leave_terminal() -> None:
+    """Print nowhere from now on, where the terminal that was printed on has been closed."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream.isatty():
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def require_enough(gpus: Gpus, jobs: Sequence[Job]) -> None:

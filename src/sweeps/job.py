@@ -30,16 +30,17 @@ INERT = (
 
 def digest_of(config: Mapping[str, Any]) -> str:
     """Return the digest of a resolved configuration, of all in it that a job's result depends on."""
-    values = {key: value for key, value in leaves(config).items() if not _below(key, (*CONTROL, *INERT))}
+    values = {key: value for key, value in leaves(config).items() if not below(key, (*CONTROL, *INERT))}
     return hashlib.blake2b(json.dumps(values, sort_keys=True, default=str).encode(), digest_size=8).hexdigest()
 
 
 def is_control(key: str) -> bool:
     """Return whether an override says how the sweep is carried out, so that it does not go to its jobs."""
-    return _below(key.replace("/", "."), CONTROL)
+    return below(key.replace("/", "."), CONTROL)
 
 
-def _below(key: str, sections: Sequence[str]) -> bool:
+def below(key: str, sections: Sequence[str]) -> bool:
+    """Return whether a dotted key is one of some sections, or lies in one."""
     return any(key == section or key.startswith(f"{section}.") for section in sections)
 
 
@@ -134,8 +135,9 @@ class Job:
             return {}
         return {str(key): float(value) for key, value in figures.items()}
 
-    def begin(self, study: Mapping[str, Any] | None) -> None:
-        """Write down that it starts, before it does: what it is, and which attempt this is."""
+    def begin(self, study: Mapping[str, Any] | None, gpus: Sequence[str] = ()) -> None:
+        """Write down that it starts, before it does: what it is, and which attempt this is, with which GPUs."""
+        attempt = {"start": _now(), "end": None, "exit_code": None}
         self.known |= {
             "sweep": self.folder.name,
             "overrides": list(self.overrides),
@@ -143,7 +145,7 @@ class Job:
             "digest": digest_of(self.config),
             "trial": self.trial,
             "study": study,
-            "attempts": [*self.known.get("attempts", []), {"start": _now(), "end": None, "exit_code": None}],
+            "attempts": [*self.known.get("attempts", []), attempt | {"gpus": list(gpus)}],
         }
         write_json(self.path / "job.json", self.known)
 
@@ -177,6 +179,11 @@ def read_job(run_dir: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return known if isinstance(known, dict) else {}
+
+
+def gpus_of(known: Mapping[str, Any]) -> list[str]:
+    """Return the GPUs that a job's last attempt was lent, as CUDA_VISIBLE_DEVICES names them."""
+    return list((known.get("attempts") or [{}])[-1].get("gpus", []))
 
 
 def rounded(value: str) -> str:

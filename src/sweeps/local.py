@@ -32,10 +32,12 @@ class ThisMachine:
         if lock is None:
             return None
         try:
-            job.begin(self.study)
+            job.begin(self.study, lent)
             environment = {"CUDA_VISIBLE_DEVICES": ",".join(lent)} if lent else {}
             arguments = job.arguments(threads_of(job.config["trainer"], self.parallel))
-            return processes.start(arguments, job.log, lock, environment, copy=self.preload, private=private)
+            started = processes.start(arguments, job.log, lock, environment, copy=self.preload, private=private)
+            locks.leave_word(lock, str(started.pid))  # for a sweep that finds the job running
+            return started
         finally:
             os.close(lock)
 

@@ -42,9 +42,24 @@ def hold_sweep(folder: Path) -> int:
     if descriptor is None:
         who = path.read_text().strip()
         raise UserError(f"{folder}: this sweep is running already{f' ({who})' if who else ''}; it goes on there")
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{_user()} on {platform.node()}, process {os.getpid()}\n".encode(), 0)
+    leave_word(descriptor, f"{_user()} on {platform.node()}, process {os.getpid()}")
     return descriptor
+
+
+def leave_word(descriptor: int, text: str) -> None:
+    """Write who holds a lock into its file."""
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{text}\n".encode(), 0)
+
+
+def holder(path: Path) -> int | None:
+    """Return the process that was left word of, if it holds the lock on this machine; None where it is not here."""
+    try:
+        pid = int(path.read_text())
+        here = any(Path(link).resolve() == path.resolve() for link in Path(f"/proc/{pid}/fd").iterdir())
+    except (OSError, ValueError):
+        return None
+    return pid if here else None
 
 
 def _user() -> str:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 from src.config.groups import leaves
-from src.sweeps.locks import is_held
+from src.sweeps.locks import holder, is_held
 
 FOR_ONE_PROCESS = ("SLURM_", "LOCAL_RANK", "NODE_RANK", "RANK", "WORLD_SIZE", "MASTER_", "TORCHELASTIC_")
 """What a scheduler or launcher tells a process about its siblings. A job has none, or starts them itself."""
@@ -33,12 +33,18 @@ class Running(Protocol):
     def poll(self) -> int | None:
         """Return its exit code, negative where a signal ended it; None while it runs."""
 
+    @property
+    def detached(self) -> bool:
+        """Whether it goes on by itself when the sweep is stopped."""
+
     def send_signal(self, signum: int) -> None:
         """Send it a signal."""
 
 
 class Copy:
     """A job that is a copy of this process."""
+
+    detached = False
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -57,6 +63,15 @@ class Copy:
             os.kill(self.pid, signum)
 
 
+class Interpreter(subprocess.Popen[bytes]):
+    """A job in an interpreter of its own."""
+
+    detached = False
+
+
+Started = Copy | Interpreter
+
+
 class Adopted:
     """A job that an earlier start of the sweep left behind; it has ended when nobody holds its lock.
 
@@ -70,8 +85,15 @@ class Adopted:
         """Return 0 when it has ended; None while it runs."""
         return None if is_held(self.lock) else 0
 
+    @property
+    def detached(self) -> bool:
+        """Whether it cannot be told anything: it runs on another machine."""
+        return holder(self.lock) is None
+
     def send_signal(self, signum: int) -> None:
-        """Leave it alone: it was there before this sweep."""
+        """Send it a signal, where it runs here."""
+        if (pid := holder(self.lock)) is not None:
+            os.kill(pid, signum)
 
 
 def start(
@@ -82,7 +104,7 @@ def start(
     *,
     copy: bool,
     private: Sequence[int],
-) -> Running:
+) -> Started:
     """Start `python -m src.train ARGUMENTS`, with its output appended to `log`.
 
     The job inherits the file descriptor `lock`, and of the caller's others none of `private`.
@@ -91,7 +113,7 @@ def start(
     with log.open("ab") as output:
         if copy:
             return _copy(arguments, output.fileno(), cleared | dict(environment), private)
-        return subprocess.Popen(
+        return Interpreter(
             [sys.executable, "-m", "src.train", *arguments],
             env=cleared | dict(environment),
             stdin=subprocess.DEVNULL,

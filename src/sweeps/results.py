@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import Any
 
 from src.files import write_text
 from src.report.overview import write_report
-from src.report.sweep import Point, sweep_sections
+from src.report.points import Point, finished
+from src.report.sweep import sweep_sections
 from src.runs.record import read_record
 from src.sweeps.job import Job, State
 from src.sweeps.space import Dimension
@@ -41,8 +41,8 @@ def write_page(
     jobs: Sequence[Job],
     states: Mapping[str, State],
     dimensions: Sequence[Dimension],
-    metric: str,
-    direction: str,
+    metrics: Sequence[str],
+    directions: Sequence[str],
 ) -> None:
     """Write report.html: the jobs by their metric, what the parameters did, and the curves of all runs."""
     points = [
@@ -50,14 +50,15 @@ def write_page(
             name=job.name,
             state=states[job.name],
             values=dict(job.swept),
-            figure=(job.figures() or last_figures(job)).get(metric, math.nan),
+            figures=job.figures() or last_figures(job),
             reason=why(job, states[job.name]),
             command=command_of(job),
         )
         for job in jobs
     ]
     logs = {dimension.key for dimension in dimensions if dimension.log}
-    sections = sweep_sections(points, metric, direction, logs, importances(points, dimensions, direction))
+    shares = importances(points, dimensions, metrics[0], directions[0])
+    sections = sweep_sections(points, metrics, directions, logs, shares)
     runs = [job.path for job in jobs if (job.path / "config.yaml").exists()]
     if runs:
         write_report(runs, folder / "report.html", reproducible=False, first=sections)
@@ -71,7 +72,9 @@ def last_figures(job: Job) -> dict[str, float]:
     return found
 
 
-def importances(points: Sequence[Point], dimensions: Sequence[Dimension], direction: str) -> dict[str, float]:
+def importances(
+    points: Sequence[Point], dimensions: Sequence[Dimension], metric: str, direction: str
+) -> dict[str, float]:
     """Return how much each parameter matters for the best results, in shares; empty where too few have finished.
 
     By optuna's PED-ANOVA (Watanabe et al. 2023), over grids as well as searches. A grid's numbers are read as choices.
@@ -79,27 +82,27 @@ def importances(points: Sequence[Point], dimensions: Sequence[Dimension], direct
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    finished = [point for point in points if point.state == "finished" and math.isfinite(point.figure)]
-    varied = [dimension for dimension in dimensions if len({point.values[dimension.key] for point in finished}) > 1]
-    if len(finished) < 4 or not varied:
+    ended = finished(points, [metric])
+    varied = [dimension for dimension in dimensions if len({point.values[dimension.key] for point in ended}) > 1]
+    if len(ended) < 4 or not varied:
         return {}
     study = optuna.create_study(direction="minimize" if direction == "min" else "maximize")
     space = {
         dimension.key: optuna.distributions.CategoricalDistribution(
-            list(dict.fromkeys(point.values[dimension.key] for point in finished))
+            list(dict.fromkeys(point.values[dimension.key] for point in ended))
         )
         if dimension.choices
         else dimension.distribution()
         for dimension in varied
     }
-    for point in finished:
+    for point in ended:
         params: dict[str, Any] = {
             dimension.key: point.values[dimension.key]
             if dimension.choices
             else (int if dimension.whole else float)(point.values[dimension.key])
             for dimension in varied
         }
-        study.add_trial(optuna.trial.create_trial(params=params, distributions=space, value=point.figure))
+        study.add_trial(optuna.trial.create_trial(params=params, distributions=space, value=point.figure(metric)))
     try:
         return dict(optuna.importance.get_param_importances(study))
     except (ValueError, RuntimeError):  # where all results are equal there is nothing to explain

@@ -15,6 +15,7 @@ from src.config.composed import Composed
 from src.config.groups import Groups, Loader
 from src.config.overrides import Typed
 from src.config.problems import ConfigurationError, Problem
+from src.config.shared import SharedChoices
 from src.errors import UserError
 from src.files import write_json
 from src.runs.record import read_record
@@ -23,7 +24,7 @@ from src.sweeps.cluster import Cluster, Elsewhere, cluster_of
 from src.sweeps.devices import Gpus, visible_gpus
 from src.sweeps.engine import Engine, Jobs, require_enough
 from src.sweeps.grid import Grid, combinations
-from src.sweeps.job import Job, is_control, read_job, short_digest, word
+from src.sweeps.job import Job, below, gpus_of, is_control, read_job, short_digest, word
 from src.sweeps.local import ThisMachine
 from src.sweeps.space import Dimension, dimensions
 from src.sweeps.table import Table
@@ -41,8 +42,10 @@ class Plan:
                 self.config["search"][key] = self.config["model"][found]
         self.groups: Groups = self.composed.groups
         self.file = file
+        self.choices = SharedChoices()
         typed = [override for override in assessment.typed if not is_control(override.key)]
         require_one_value(assessment.typed)
+        require_use(assessment.typed, self.is_grid)
         self.dimensions: list[Dimension] = dimensions(typed, self.config["search"]["space"], self.groups)
         swept = {dimension.key for dimension in self.dimensions}
         self.order = [override.key for override in typed]
@@ -58,7 +61,7 @@ class Plan:
         """Return the job at a point and what is wrong with it, as if its overrides had been typed without -m."""
         texts = self.fixed | {key: f"{key}={value}" for key, value in values.items()}
         ordered = tuple(texts[key] for key in dict.fromkeys((*self.order, *texts)) if key in texts)
-        found = assess("train", ordered, self.groups, config_name=self.file)
+        found = assess("train", ordered, self.groups, config_name=self.file, compose=self.choices.compose)
         config = saved.plain(found.composed.config) if found.composed is not None and not found.problems else {}
         return Job(self.folder, ordered, dict(values), config, self.flags), found.problems
 
@@ -88,8 +91,7 @@ def sweep(assessment: Assessment, file: str | None = None) -> int:
     gpus = Elsewhere() if kind else Gpus(visible_gpus())
     checked = all_checked(plan) if plan.is_grid else probes(plan)
     require_enough(gpus, checked)
-    plan.folder.mkdir(parents=True, exist_ok=True)
-    lock = locks.hold_sweep(plan.folder)
+    lock = locks.hold_sweep(own_folder(plan.folder))
     place: ThisMachine | Cluster = ThisMachine(settings["preload"], settings["jobs"])
     if kind:
         place = Cluster(kind, plan.composed.launcher)
@@ -99,6 +101,7 @@ def sweep(assessment: Assessment, file: str | None = None) -> int:
         place.study = search.where
     write_json(plan.folder / "sweep.json", description(plan))
     table = Table(jobs)
+    gpus.reserve(busy_gpus(plan.folder))
     engine = Engine(jobs, place, table, parallel_jobs(plan, kind), settings["retry"], gpus, lock)
     stopped = engine.run()
     table.show(engine.seen, engine.states, final=True)
@@ -106,6 +109,12 @@ def sweep(assessment: Assessment, file: str | None = None) -> int:
     if stopped is not None:
         return 128 + stopped
     return conclude(plan, engine)
+
+
+def busy_gpus(folder: Path) -> list[str]:
+    """Return the GPUs of jobs that an earlier start of the sweep left behind and that still run."""
+    running = [path.parent for path in folder.glob("*/.job.lock") if locks.is_held(path)]
+    return [gpu for path in running for gpu in gpus_of(read_job(path))]
 
 
 def parallel_jobs(plan: Plan, kind: str | None) -> int:
@@ -119,7 +128,7 @@ def all_checked(plan: Plan) -> Sequence[Job]:
     found = [plan.job(values) for values in combinations(plan.dimensions)]
     if problems := [problem for _, wrong in found for problem in wrong]:
         raise ConfigurationError(problems)
-    return [job for job, _ in found]
+    return list({job.name: job for job, _ in found}.values())  # a value that was typed twice is one job
 
 
 def probes(plan: Plan) -> Sequence[Job]:
@@ -133,6 +142,7 @@ def probes(plan: Plan) -> Sequence[Job]:
         )
     if plan.config["search"]["n_trials"] is None:
         raise UserError("search.n_trials is missing: type how many trials there shall be in all")
+    objectives(plan.config["search"])
     first = {dimension.key: dimension.ends()[0] for dimension in plan.dimensions}
     points = [first | {dimension.key: value} for dimension in plan.dimensions for value in dimension.ends()[1:]]
     found = [plan.job(values) for values in [first, *points]]
@@ -160,6 +170,35 @@ def require_one_value(typed: Sequence[Typed]) -> None:
     for override in typed:
         if override.sweep and is_control(override.key):
             raise UserError(f"{override.text}: one sweep has one {override.key}")
+
+
+OF_ONE_RUN = {
+    "run_dir": "each job has a run directory of its own; the sweep's is sweep_dir=...",
+    "resume": "the same command again continues a sweep",
+    "replay": "replay one run at a time, without -m",
+}
+"""What is typed for a run and means nothing for a sweep, with what to do instead."""
+OF_A_SEARCH = ("pruner", "search.n_trials", "search.storage", "search.study", "search.dead_after")
+
+
+def require_use(typed: Sequence[Typed], is_grid: bool) -> None:
+    """Raise UserError where something was typed that a sweep, or a grid, has no use for."""
+    for override in typed:
+        if override.key in OF_ONE_RUN and override.values != (None,):
+            raise UserError(f"{override.canonical}: {OF_ONE_RUN[override.key]}")
+        if is_grid and override.values not in ((None,), ("none",)) and below(override.key, OF_A_SEARCH):
+            raise UserError(
+                f"{override.canonical}: a grid trains every point to its end; that is for a search (search=tpe)"
+            )
+
+
+def own_folder(path: Path) -> Path:
+    """Make the directory of a sweep and return it. Raises UserError where that cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"sweep_dir={path}: {error.strerror}") from error
+    return path
 
 
 def sweep_directory(plan: Plan, typed: Sequence[Typed]) -> Path:
@@ -205,7 +244,7 @@ def leave_results(plan: Plan, engine: Engine) -> None:
     search = plan.config["search"]
     metrics, directions = objectives(search)
     write_table(plan.folder, jobs, engine.states)
-    write_page(plan.folder, jobs, engine.states, plan.dimensions, metrics[0], directions[0])
+    write_page(plan.folder, jobs, engine.states, plan.dimensions, metrics, directions)
 
 
 def earlier_jobs(plan: Plan, paths: Sequence[Path]) -> list[Job]:

@@ -100,6 +100,16 @@ def test_a_localizer_without_boxes_is_told_which_data_have_them():
     assert {"shapes", "caltech", "boxes_csv", "voc", "coco"} <= names
 
 
+def test_a_figure_that_nobody_measures_is_refused_with_the_one_that_was_meant():
+    (monitor, first, second) = problems_of(
+        "model.monitor=val/acuracy", "search.metric=[val/los,val/recall_at_1,train/anything]"
+    )
+    assert (monitor.key, monitor.suggestion) == ("model.monitor", "did you mean val/accuracy?")
+    assert (first.key, first.suggestion) == ("search.metric", "did you mean val/loss?")
+    assert second.what == "val/recall_at_1 is no figure of model=resnet"
+    assert lines_of(problems_of("model.monitor=val/average_precision", "search.metric=val/f1")) == []
+
+
 def test_a_stream_has_a_place_and_a_place_is_read():
     (found,) = problems_of("data.store=stream")
     assert (found.key, found.suggestion) == (

@@ -13,11 +13,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.prove.promise import ROOT, Promise, command
+import yaml
 
+from tests.prove.promise import ROOT, Promise, command, same, tensors
+
+EPOCHS = 4
 SHORT = (
     *("model=lenet", "data.source.size=32", "data.source.train=320", "data.source.val=64", "data.source.test=64"),
-    *("data.batch_size=16", "data.num_workers=0", "trainer.max_epochs=4", "threads=1", "logger=csv"),
+    *("data.batch_size=16", "data.num_workers=0", f"trainer.max_epochs={EPOCHS}", "threads=1", "logger=csv"),
 )
 KILLED = (*SHORT, "trainer.accelerator=cpu", "optimizer.lr=0.1,0.05,0.02,0.01", "seed=0,1", "sweep.jobs=2")
 SEARCH = (
@@ -40,28 +43,37 @@ def promises() -> Iterator[Promise]:
 def killed(folder: Path) -> Iterator[Promise]:
     """8 jobs, 2 at a time, killed with everything at ten random moments."""
     finish(*KILLED, f"sweep_dir={folder}/whole")
-    broken = (*KILLED, f"sweep_dir={folder}/broken")
-    kills = 0
-    lost = 0
+    whole, sweep = folder / "whole", folder / "broken"
+    broken = (*KILLED, f"sweep_dir={sweep}")
+    kills = lost = anew = 0
+    had: dict[str, int] = {}
     while kills < KILLS:
         process = start(*broken)
         time.sleep(random.uniform(2, 20))
         if process.poll() is not None:
             break
-        had = {path.parent.parent.name: path.stat().st_mtime for path in folder.glob("broken/*/checkpoints/last.ckpt")}
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         kills += 1
-        lost += sum(not (folder / "broken" / name / "checkpoints" / "last.ckpt").exists() for name in had)
+        anew += sum(beginnings(sweep / name) > said for name, said in had.items())
+        lost += sum(not checkpoint(sweep / name).exists() for name in had)
+        had = {path.name: beginnings(path) for path in sweep.glob("*-*") if checkpoint(path).exists()}
     finish(*broken)
-    jobs = records(folder / "broken")
-    again = sum("starting again at step 0" in path.read_text() for path in folder.glob("broken/*/output.txt"))
-    done = sum(record["status"] == "finished" for record in jobs.values())
-    same = rows(folder / "whole") == rows(folder / "broken")
+    anew += sum(beginnings(sweep / name) > said for name, said in had.items())
+    attempts = [json.loads(path.read_text())["attempts"] for path in sweep.glob("*/job.json")]
+    once = sum(sum(attempt["exit_code"] == 0 for attempt in tried) == 1 for tried in attempts)
+    most = max(map(len, attempts))
+    names = sorted(path.parent.name for path in whole.glob("*/job.json"))
+    equal = sum(same(tensors(whole / name), tensors(sweep / name)) for name in names)
+    rows_equal = rows(whole) == rows(sweep)
     text = f"8 jobs, 2 at a time, killed {kills} times"
-    yield Promise(f"{text}: finished", f"{done} of {len(jobs)}", "8 of 8", done == len(jobs) == 8)
-    yield Promise(f"{text}: checkpoints lost", f"{lost} ({again} began again before their first)", "0", lost == 0)
-    yield Promise(f"{text}: results", "equal" if same else "different", "equal", same)
+    figure = f"{once} of {len(attempts)} in up to {most} attempts"
+    yield Promise(f"{text}: finished exactly once", figure, "8 of 8", once == len(attempts) == 8 and kills == KILLS)
+    yield Promise(
+        f"{text}: checkpoints lost, jobs begun anew in spite of one", f"{lost}, {anew}", "0, 0", lost == anew == 0
+    )
+    figure = f"{equal} of 8 runs to the bit, tables {'equal' if rows_equal else 'different'}"
+    yield Promise(f"{text}: results like undisturbed", figure, "8 of 8, equal", rows_equal and equal == len(names) == 8)
 
 
 def pruned(folder: Path) -> Iterator[Promise]:
@@ -70,31 +82,62 @@ def pruned(folder: Path) -> Iterator[Promise]:
     process = start(*SEARCH, where)
     while process.poll() is None and len(list(folder.glob("search/*/job.json"))) < BEFORE_KILL:
         time.sleep(0.5)
-    if process.poll() is None:
+    begun = len(list(folder.glob("search/*/job.json"))) if process.poll() is None else 0
+    if begun:
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     finish(*SEARCH, where)
-    found = records(folder / "search")
-    states = [record["status"] for record in found.values()]
+    states = {name: record["status"] for name, record in records(folder / "search").items()}
     trials = len(list(csv.DictReader((folder / "search" / "sweep.csv").open())))
-    yield Promise("TPE with pruning, killed and continued: trials", str(trials), "20", trials == 20)
-    early = states.count("pruned")
-    yield Promise("... of which pruned, in both processes", str(early), ">= 1", early >= 1)
-    left = processes_with(str(folder))
-    yield Promise("... processes left running", str(left), "0", left == 0)
+    text = f"TPE with pruning, killed in trial {begun} and continued"
+    yield Promise(
+        f"{text}: trials", f"{trials}, {len(states)} directories", "20, 20", trials == len(states) == 20 and begun > 0
+    )
+    stopped = [stops(folder / "search" / name) for name, status in states.items() if status == "pruned"]
+    early = sum(len(epochs) == 2 and len(set(epochs)) == 1 and epochs[0] < EPOCHS for epochs in stopped)
+    figure = f"{early} of {len(stopped)}"
+    yield Promise(
+        f"... stopped before epoch {EPOCHS}, the same for both processes",
+        figure,
+        "all, >= 1",
+        1 <= early == len(stopped),
+    )
+    yield from alike(folder / "search", "TPE", 20)
 
 
 def two_processes(folder: Path) -> Iterator[Promise]:
-    """A grid of jobs with two processes each: what each process recorded."""
-    finish(*SHORT, "trainer=ddp_cpu", "optimizer.lr=0.1,0.01", f"sweep_dir={folder}/two")
-    ranks = [json.loads(path.read_text()) for path in sorted(folder.glob("two/*/ranks/1.json"))]
-    alike = all(seen["digest"] == seen["first"] for seen in ranks)
-    yield Promise(
-        "trainer=ddp_cpu: configurations that the processes of a job saw",
-        f"{len(ranks)} jobs, {'alike' if alike else 'different'}",
-        "2 jobs, alike",
-        alike and len(ranks) == 2,
-    )
+    """A grid of jobs with two processes each."""
+    finish(*SHORT, "trainer=ddp_cpu", "optimizer.lr=0.1,0.01", "seed=0,1", f"sweep_dir={folder}/grid")
+    yield from alike(folder / "grid", "grid", 4)
+
+
+def alike(sweep: Path, kind: str, jobs: int) -> Iterator[Promise]:
+    """What each process of each job recorded that it trains, and what the sweep wanted it to; what is left running."""
+    right = 0
+    for path in sweep.glob("*/job.json"):
+        wanted = float(json.loads(path.read_text())["swept"]["optimizer.lr"])
+        first = yaml.safe_load((path.parent / "config.yaml").read_text())
+        second = json.loads((path.parent / "ranks" / "1.json").read_text())
+        rates = {wanted, first["optimizer"]["lr"], second["config"]["optimizer"]["lr"]}
+        right += len(rates) == 1 and second["digest"] == second["first"]
+    text = f"trainer=ddp_cpu, {kind}: jobs whose two processes recorded the hyper-parameters of the job"
+    yield Promise(text, f"{right} of {len(list(sweep.glob('*/config.yaml')))}", f"{jobs} of {jobs}", right == jobs)
+    left = processes_with(str(sweep))
+    yield Promise("... processes left running", str(left), "0", left == 0)
+
+
+def checkpoint(run_dir: Path) -> Path:
+    return run_dir / "checkpoints" / "last.ckpt"
+
+
+def beginnings(run_dir: Path) -> int:
+    """Return how often a job said that it has nothing to go on from."""
+    return (run_dir / "output.txt").read_text(errors="replace").count("starting again at step 0")
+
+
+def stops(run_dir: Path) -> list[int]:
+    """Return after which epoch each process of a trial recorded to have been stopped."""
+    return [json.loads(path.read_text())["pruned_after_epoch"] for path in sorted(run_dir.glob("ranks/*.json"))]
 
 
 def start(*overrides: str) -> subprocess.Popen[bytes]:

@@ -36,6 +36,7 @@ def write_run(job: Job, status: str, **figures: float) -> None:
 class Started:
     lock: int
     code: int | None
+    detached = False
     told: list[int] = field(default_factory=list)
 
     def poll(self):
