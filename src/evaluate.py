@@ -16,6 +16,8 @@ def evaluate(composed: Composed) -> None:
     from src.runs.evaluation import evaluate
 
     found = evaluate(config, run, split=asked.split, checkpoint=asked.checkpoint, output=asked.output)
+    if not session.is_main_process():
+        return
     if asked.predictions is not None:
         found.write_predictions(Path(asked.predictions))
     session.print_figures(found.figures)

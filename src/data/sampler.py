@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
 from src import seeds
+from src.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,11 @@ class IdentityBatches(TrainingBatches):
         """Identities with a single image, which are left out."""
         per_batch = batch_size // images_per_identity * num_replicas
         self.whole = min(per_batch, len(self.members))
+        if self.whole < num_replicas:
+            raise UserError(
+                f"trainer.devices: {num_replicas} processes share batches of {self.whole} identities, and each needs one; "
+                f"type trainer.devices={max(1, self.whole)} or less"
+            )
         self.groups = np.array([max(1, len(images) // self.images) for images in self.members], np.int64)
 
     def __len__(self) -> int:

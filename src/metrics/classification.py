@@ -17,7 +17,10 @@ from torchmetrics.classification import (
 
 
 class MeanLoss(Metric):
-    """The mean loss over samples, whatever the sizes of the batches: sum of (batch mean x batch size) / samples."""
+    """The mean loss over samples, whatever the batches: sum of (batch mean x its weight) / sum of the weights.
+
+    The weight of a batch is what its own mean was divided by: its size, or the sum of its samples' class weights.
+    """
 
     full_state_update = False
     total: Tensor
@@ -26,17 +29,17 @@ class MeanLoss(Metric):
     def __init__(self) -> None:
         super().__init__()
         self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("samples", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+        self.add_state("samples", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
 
-    def update(self, loss: Tensor, size: int | Sequence[int]) -> None:
-        """Add a batch of `size` samples whose mean loss is `loss` (a scalar), or several: (N,) with their N sizes.
+    def update(self, loss: Tensor, size: int | Sequence[int] | Tensor) -> None:
+        """Add a batch of weight `size` whose mean loss is `loss` (both scalars), or several: (N,) with N weights.
 
         Several are added one after another: the sum is the same to the bit however batches come together.
         """
-        sizes = [size] if isinstance(size, int) else size
-        for mean, samples in zip(loss.double().reshape(-1), sizes, strict=True):
-            self.total += mean * samples
-        self.samples += sum(sizes)
+        weights = [size] if isinstance(size, int) else size.double().reshape(-1) if isinstance(size, Tensor) else size
+        for mean, weight in zip(loss.double().reshape(-1), weights, strict=True):
+            self.total += mean * weight
+            self.samples += weight
 
     def compute(self) -> Tensor:
         """Return the mean over all samples seen."""

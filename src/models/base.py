@@ -33,6 +33,7 @@ from src.metrics.gathered import Gathered
 from src.models.compiling import GRAPHS, compile_in_place
 from src.models.fused import fused_where_possible
 from src.models.schedules import PerStep
+from src.models.shares import among_accumulated, among_processes, mean_of_processes
 from src.networks.freezing import Freezing, Stage, stage_of
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ class ImageModule(LightningModule):
     """Whether `model.source` must be given."""
     figures: ClassVar[tuple[str, ...]] = ()
     """The names of all figures that its validations can give, whatever the data: read from the source text."""
+    one_loss: ClassVar[bool] = False
+    """Whether each process computes the training loss of the batch of all of them, not that of its own part."""
 
     def __init__(
         self,
@@ -133,7 +136,7 @@ class ImageModule(LightningModule):
         self.validated: dict[str, float] = {}
         """The figures of the last validation of this epoch; empty where there was none yet."""
         self.last_loss = torch.zeros(())
-        """Of the last training batch, on the device."""
+        """Of the last training batch, on the device; where it is logged, that of all processes together."""
         self.outputs: list[dict[str, Tensor]] = []
         """What `evaluation_outputs` kept of the last evaluated split, batch by batch, on the CPU."""
 
@@ -160,6 +163,10 @@ class ImageModule(LightningModule):
     def compute_loss(self, batch: Batch) -> tuple[Tensor, Any]:
         """Return the mean loss of a batch and the network's outputs."""
         raise NotImplementedError
+
+    def loss_weight(self, batch: Batch) -> Tensor | int:
+        """Return what the mean loss of a batch was divided by, and so weighs beside that of others: its samples."""
+        return len(batch["index"])
 
     def metric_inputs(self, outputs: Any, batch: Batch, loss: Tensor) -> dict[str, Any]:
         """Return what the `update` of a split's metrics is given of a batch, without gradients."""
@@ -245,14 +252,18 @@ class ImageModule(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss; metrics accumulate on the device, and nothing waits for it between logging intervals."""
         loss, outputs = self.compute_loss(batch)
-        self.last_loss = loss.detach()
+        mine = self.last_loss = loss.detach()
+        if not self.one_loss:
+            loss = among_processes(self.trainer, loss, self.loss_weight(batch))
+            if is_logged(self.trainer, self.trainer.global_step + 1):
+                self.last_loss = mean_of_processes(self.trainer, loss.detach())
         with self.trainer.profiler.profile(METRICS):  # type: ignore[attr-defined]
-            self._count(outputs, batch)
-        return loss
+            self._count(outputs, batch, mine)
+        return among_accumulated(self.trainer, loss, batch_idx)
 
-    def _count(self, outputs: Any, batch: Batch) -> None:
-        """Measure a training batch, and log its loss where that is due."""
-        inputs = self.metric_inputs(outputs, batch, self.last_loss)
+    def _count(self, outputs: Any, batch: Batch, loss: Tensor) -> None:
+        """Measure a training batch with the loss of this process's part, and log that of all where it is due."""
+        inputs = self.metric_inputs(outputs, batch, loss)
         if not self.gathers:
             self.split_metrics("train").update(**inputs)
         elif self._gathered.add(inputs):
@@ -324,12 +335,15 @@ class ImageModule(LightningModule):
             strategy.model = strategy._setup_model(self)
 
     def on_test_epoch_end(self) -> None:
-        """Log the metrics of the test split, and bring together what all processes kept of it."""
+        """Log the metrics of the test split, and bring together what all processes kept of it, in the split's order."""
         self._log_split("test")
         if self.trainer.world_size > 1:
             parts: list[Any] = [None] * self.trainer.world_size
             torch.distributed.all_gather_object(parts, self.outputs)
-            self.outputs = [batch for part in parts for batch in part]
+            batches = [batch for part in parts for batch in part]
+            joined = {key: torch.cat([batch[key] for batch in batches]) for key in batches[0]}
+            order = joined["index"].argsort()
+            self.outputs = [{key: values[order] for key, values in joined.items()}]
 
     def _log_split(self, split: str) -> dict[str, Tensor]:
         metrics = self.split_metrics(split)
@@ -439,7 +453,7 @@ class ImageModule(LightningModule):
         metrics = dict(self.split_metrics("train").items(keep_base=True, copy_state=False))
         for name, state in self._restored_metrics.items():
             for key, value in state.items():
-                setattr(metrics[name], key, value.to(self.device))
+                setattr(metrics[name], key, value.to(getattr(metrics[name], key)))
             metrics[name]._update_count += 1
         self._restored_metrics = {}
 

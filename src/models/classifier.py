@@ -85,8 +85,20 @@ class Classifier(ImageModule):
         if self.spec.multilabel:
             soft = label.to(logits.dtype) * (1 - smoothing) + smoothing / 2
             return F.binary_cross_entropy_with_logits(logits, soft, pos_weight=weights)
-        label = label.to(logits.dtype) if label.is_floating_point() else label
-        return F.cross_entropy(logits, label, weight=weights, label_smoothing=smoothing)
+        if label.is_floating_point():
+            return F.cross_entropy(logits, label.to(logits.dtype), weight=weights, label_smoothing=smoothing)
+        if weights is None:
+            return F.cross_entropy(logits, label, label_smoothing=smoothing)
+        total = F.cross_entropy(logits, label, weight=weights, label_smoothing=smoothing, reduction="sum")
+        weight = weights[label].sum()
+        return total / torch.where(weight > 0, weight, torch.inf)  # of labels that all weigh nothing: zero, not NaN
+
+    def loss_weight(self, batch: Batch) -> Tensor | int:
+        """Return the sum of the weights of the labels; samples where there are none, or labels are soft or several."""
+        label = batch["label"]
+        if self.class_weights is None or label.ndim == 2:
+            return len(label)
+        return self.class_weights[label].sum()
 
     def _with_mirror_image(self, logits: Tensor, images: Tensor) -> Tensor:
         """Return logits whose probabilities are the mean over images and their mirror images."""
@@ -122,7 +134,7 @@ class Classifier(ImageModule):
             scores, hard = scores.sigmoid(), (label > 0.5).long()
         else:
             hard = label.argmax(-1) if label.ndim == 2 else label
-        return {"preds": scores, "target": hard, "loss": loss, "size": len(label)}
+        return {"preds": scores, "target": hard, "loss": loss, "size": self.loss_weight(batch)}
 
     def evaluation_outputs(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Return `probabilities` (B, K) and `label`."""

@@ -52,6 +52,7 @@ class VerificationModel(ImageModule):
     auxiliary: ClassVar[bool] = False
     head: ClassVar[Literal["classes", "embedding"]] = "embedding"
     needs_validation: ClassVar[bool] = True
+    one_loss: ClassVar[bool] = True
     measured: ClassVar[tuple[str, ...]] = ("threshold", "slope")
     figures: ClassVar[tuple[str, ...]] = (
         "loss",

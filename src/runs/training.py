@@ -84,6 +84,7 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
         callbacks = [history, progress, *build_callbacks(config), *build_pruning(run)]
         require_validation(model, data, callbacks, config)
         trainer = build_trainer(config, run, callbacks, build_loggers(config, run, record))
+        require_shares({name: len(indices) for name, indices in data.splits.items()}, trainer.world_size)
     if trainer.is_global_zero:
         write_json(run.data, spec.as_json())
         write_samples(run, data.samples)
@@ -233,6 +234,16 @@ def require_validation(model: ImageModule, data: ImageData, callbacks: Sequence[
         )
 
 
+def require_shares(samples: Mapping[str, int], processes: int) -> None:
+    """Raise UserError where a split has too few samples for each process to have one: the others would wait for it."""
+    for split, count in samples.items():
+        if 0 < count < processes:
+            raise UserError(
+                f"trainer.devices: {split} has {count} sample{'s' * (count > 1)} for {processes} processes, of which each "
+                f"needs one; type trainer.devices={count} or less"
+            )
+
+
 def build_callbacks(config: Config) -> list[Callback]:
     """Return the configured callbacks."""
     return [build(section) for section in config["callbacks"].values() if section]
@@ -296,6 +307,7 @@ def best_figures(callbacks: Sequence[Callback], history: History) -> dict[str, f
 
 def measure(trainer: Trainer, model: ImageModule, data: ImageData, split: str) -> dict[str, float]:
     """Measure the model on a split; it keeps the outputs that the report shows."""
+    require_shares({split: len(data.splits[split])}, trainer.world_size)
     data.measured_split = split
     with stoppable():
         trainer.test(model, datamodule=data, verbose=False)
