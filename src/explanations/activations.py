@@ -54,6 +54,10 @@ class Activations:
         output.numbers = {"images": []}
         if isinstance(images, Split):
             self._by_class(given, layers)
+            output.words += (
+                " In the tables of classes, the colour is how strongly a class excites a channel on average; the "
+                "lightest is the class that excites it most."
+            )
         for item in images.evenly(self.limit):
             with torch.inference_mode():
                 outputs = outputs_of(subject, subject.normalized(item.batch), layers)

@@ -81,7 +81,7 @@ class Question:
         """Return the model's answer to an image, of a question that has been settled."""
         image = subject.normalized(item.batch)
         if self.what == "class" or (self.what == "box" and self.automatic and _sees_nothing(subject, image)):
-            return _class_answer(subject, image, self.label)
+            return _class_answer(subject, image, self.label, item.label)
         if self.what == "box":
             return _box_answer(subject, image)
         if self.what == "same":
@@ -132,14 +132,16 @@ def _sees_nothing(subject: Subject, image: Tensor) -> bool:
         return int(subject.predicted(image)["probabilities"][0].argmax()) == 0
 
 
-def _class_answer(subject: Subject, image: Tensor, label: str | int | None) -> Answer:
+def _class_answer(subject: Subject, image: Tensor, label: str | int | None, truth: int | None) -> Answer:
+    """The probability of a class; where it is known to be another, that is said."""
     if label is None:
         with torch.inference_mode():
             number = int(subject.predicted(image)["probabilities"][0].argmax())
     else:
         number = class_number(subject, label)
+    mistaken = f" (it is {subject.classes[truth]})" if truth not in (None, number) else ""
     return Answer(
-        f"probability of {subject.classes[number]}",
+        f"probability of {subject.classes[number]}{mistaken}",
         value=lambda images: subject.predicted(images)["probabilities"][:, number],
         scores=lambda images: subject.logits(images)[:, number, None],
     )

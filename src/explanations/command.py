@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 WITHOUT_RUN = ("model", "network", "image_size", "in_channels", "num_classes")
 """Keys that say which network is meant where no run says it."""
 
+AS_TRAINED = ("data.image_size", "data.eval_crop", "data.normalize", "data.working_size", "data.working_shape")
+"""Keys that a run has settled: how images are put before its network."""
+
 CLASSIFIER = "src.models.classifier.Classifier"
 
 
@@ -59,8 +62,10 @@ def explain(composed: Composed) -> tuple[str | None, Path | None]:
 def require_what_is_needed(composed: Composed, *, needs_images: bool, needs_network: bool) -> None:
     """Raise UserError where a method lacks what it needs, or something was typed that it would ignore."""
     asked, method = composed.config, f"method={composed.choices['method']}"
+    _require_question(composed)
     if asked.run is not None:
         open_run(asked.run)
+        _require_used(composed)
     typed = {override.key.partition(".")[0]: override.canonical for override in composed.typed}
     images = [f"{key}={asked[key]}" for key in ("input", "split") if asked[key] is not None]
     _require_images(method, images, needs_images=needs_images, run=asked.run)
@@ -88,6 +93,32 @@ def require_what_is_needed(composed: Composed, *, needs_images: bool, needs_netw
         raise UserError(f"{ignored[0]}: {method} applies no network to images; leave it away")
     if "checkpoint" in typed and asked.run is None:
         raise UserError(f"{typed['checkpoint']} is of a run: type run=RUN_DIR, or name the file as network.weights=")
+
+
+def _require_question(composed: Composed) -> None:
+    """Raise UserError where nothing says what is to be explained, or images are given and no method."""
+    asked, typed = composed.config, {override.key.partition(".")[0] for override in composed.typed}
+    if not typed & {"run", "method", *WITHOUT_RUN}:
+        raise UserError(
+            "explain what, and how? Type run=RUN_DIR method=gradcam split=test (or input=photos/), or without a run "
+            "model=resnet network.weights=WEIGHTS in place of run=. method=layers lists the layers of a network, "
+            "method=sobel needs none, and --help shows all methods"
+        )
+    images = [f"{key}={asked[key]}" for key in ("input", "split", "anchor") if asked[key] is not None]
+    if images and "method" not in typed:
+        methods = composed.groups.choices("method")
+        raise UserError(f"{images[0]}: explained how? Type method= with one of {', '.join(methods)}")
+
+
+def _require_used(composed: Composed) -> None:
+    """Raise UserError where an override of the saved run would change nothing of what is explained."""
+    for override in composed.for_the_run:
+        key = override.lstrip("+~").partition("=")[0]
+        section = key.partition(".")[0]
+        if composed.config.split is None and section in ("data", "augment"):
+            raise UserError(f"{override}: no data of the run are used here, only with split=; leave it away")
+        if key in AS_TRAINED:
+            raise UserError(f"{override}: images are put before the network as the run was trained; leave it away")
 
 
 def _require_images(method: str, given: list[str], *, needs_images: bool, run: Any) -> None:

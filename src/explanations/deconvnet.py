@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from src.explanations.drawing import about_gray, captioned, fitted, grid, row
+from src.explanations.drawing import about_gray, captioned, grid, row
 from src.explanations.output import Output
 from src.explanations.patches import TILE, Patches, Unit, across, block_title, patches_grid
 from src.explanations.subject import Subject
@@ -36,6 +36,11 @@ RECTIFIERS = {
 """Activations, as torch's functions are named, that pass what is positive and little else."""
 
 
+BRIGHTEST = 0.99
+"""The share of values below the one that is black or white: single pixels would leave all others gray."""
+GRAY = 128
+
+
 class Deconvnet(Patches):
     """Beside each of the patches that excite a channel most, what of it brings the strongest unit about."""
 
@@ -45,7 +50,8 @@ class Deconvnet(Patches):
         output.words = (
             f"For each channel the {self.best} images that excite it most, strongest first. Right: cut out at the "
             "receptive field of the strongest unit. Left: that unit alone brought back to the pixels by the deconvnet, "
-            "each by itself; middle gray is 0."
+            "each by itself; middle gray is 0. Where a network halves its maps by strided filters, as a ResNet does, "
+            "instead of max pooling, no switches remember the places of maxima, and the filters' grid shows."
         )
 
     def block(
@@ -54,7 +60,10 @@ class Deconvnet(Patches):
         """Return the two grids of one channel side by side, and write the reconstructions."""
         rebuilt = [reconstruction(subject, unit) for unit in units]
         output.arrays(f"deconvnet-{layer}-{channel}", {"reconstructions": np.stack(rebuilt)})
-        tiles = [fitted(about_gray(_cut(values, unit)), TILE) for values, unit in zip(rebuilt, units, strict=True)]
+        tiles = [
+            unit.framed(about_gray(_cut(values, unit), BRIGHTEST), TILE, GRAY)
+            for values, unit in zip(rebuilt, units, strict=True)
+        ]
         both = row([grid(tiles, across(len(tiles))), patches_grid(units)], 6)
         return captioned(both, [block_title(channel, units)])
 

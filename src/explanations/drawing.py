@@ -35,10 +35,15 @@ def scaled(values: NDArray[np.floating]) -> NDArray[np.float32]:
     return (values / (float(np.max(values)) or 1.0)).astype(np.float32)
 
 
-def about_gray(values: NDArray[np.floating]) -> Rgb:
-    """Return signed numbers (H, W) or (H, W, 3) with 0 as middle gray and the largest magnitude at black or white."""
-    most = float(np.abs(values).max()) or 1.0
-    return as_rgb(np.atleast_3d(np.rint((values / most * 0.5 + 0.5) * 255).astype(np.uint8)))
+def about_gray(values: NDArray[np.floating], share: float = 1.0) -> Rgb:
+    """Return signed numbers (H, W) or (H, W, 3) with 0 as middle gray and the largest magnitude at black or white.
+
+    With a `share` below 1, a magnitude that so many do not reach is already black or white, as larger ones are.
+    """
+    magnitudes = np.abs(values)
+    most = float(np.quantile(magnitudes, share)) or float(magnitudes.max()) or 1.0
+    shown = np.clip(values / most, -1, 1) * 0.5 + 0.5
+    return as_rgb(np.atleast_3d(np.rint(shown * 255).astype(np.uint8)))
 
 
 def resized(values: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
@@ -71,12 +76,17 @@ def fitted(image: Rgb, side: int, *, squares: bool = False) -> Rgb:
     height, width = image.shape[:2]
     factor = side / max(height, width)
     size = max(1, round(width * factor)), max(1, round(height * factor))
-    way = cv2.INTER_NEAREST if squares else cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-    large = np.asarray(cv2.resize(image, size, interpolation=way), np.uint8)
+    large = stretched(image, *size, squares=squares)
     square = np.full((side, side, 3), 225, np.uint8)
     top, left = (side - size[1]) // 2, (side - size[0]) // 2
     square[top : top + size[1], left : left + size[0]] = large
     return square
+
+
+def stretched(image: Rgb, width: int, height: int, *, squares: bool = False) -> Rgb:
+    """Return an image (H, W, C) as RGB of another size; `squares` shows its pixels as squares."""
+    way = cv2.INTER_NEAREST if squares else cv2.INTER_AREA if width < image.shape[1] else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(as_rgb(image), (width, height), interpolation=way), np.uint8)
 
 
 def grid(tiles: Sequence[Rgb], columns: int, gap: int = 2, paper: tuple[int, int, int] = (255, 255, 255)) -> Rgb:

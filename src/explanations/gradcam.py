@@ -47,8 +47,10 @@ class GradCam:
         layer = self.layer or final_layer(subject)
         require_map(subject, layer)
         output.title = "Grad-CAM"
+        size = "x".join(map(str, subject.shapes[layer][1:]))
         output.words = (
-            f"Light places: features of {layer} there speak for the answer, most in the image at the lightest."
+            f"Light places: features of {layer}, a map of {size}, speak for the answer there, most in the image at the "
+            "lightest."
         )
         if question.what == "box":
             output.words = f"Light places: features of {layer} there move the box; on the right, each of its edges."

@@ -135,6 +135,7 @@ class Split(Images):
 
     def __init__(self, data: ImageData, split: str) -> None:
         assert data.spec is not None
+        data.wanted_targets = None  # boxes too, where a classifier requires none
         self.dataset = data.dataset(split)
         self.size, self.crop = data.spec.image_size, data.spec.eval_crop
         self.names = [data.name_of(int(index)) for index in self.dataset.indices]

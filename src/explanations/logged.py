@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from src.config.build import build
 from src.explanations.output import Output
 from src.files import write_text
+from src.report.layout import explanations_link
 from src.runs.directory import RunDirectory
 from src.runs.record import read_record
 
@@ -24,14 +25,14 @@ MOST = 24
 def link_from_report(run_dir: Path, folder: Path) -> None:
     """Put a link to the page of explanations into the navigation of the run's report, where there is one and none yet.
 
-    The report itself is written when a training ends, from what was evaluated then; it stays as it is.
+    The report itself is written when a training ends, from what was evaluated then; it stays as it is. One that is
+    written later links to the page by itself, where that lies in the run directory.
     """
     report = run_dir / "report.html"
     page = folder.with_name(f"{folder.name}.html").resolve()
     if not report.is_file():
         return
-    address = escape(os.path.relpath(page, run_dir.resolve()))
-    link = f'<li><a href="{address}">Looking inside</a></li>\n'
+    link = str(explanations_link(quote(os.path.relpath(page, run_dir.resolve()))))
     text = report.read_text(encoding="utf-8")
     if link not in text and "</ul>" in text:
         write_text(report, text.replace("</ul>", f"{link}</ul>", 1))

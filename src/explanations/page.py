@@ -45,17 +45,19 @@ def _explanations(folder: Path) -> Iterator[dict[str, Any]]:
 
 def _section(folder: Path, found: dict[str, Any]) -> Section:
     there = [one for one in found["pictures"] if (folder / one["file"]).is_file()]
-    # a page of all layers comes last of its method, and first to the eye
-    first = sorted(there, key=lambda one: not one["file"].endswith("-page.png"))
-    shown = [{"src": _address(folder / one["file"]), "caption": one["caption"]} for one in first[:SHOWN]]
+    whole = [one for one in there if one["file"].endswith("-page.png")]  # of all layers, whose pictures are its parts
+    there = whole or there
+    shown = [{"caption": one["caption"], **_embedded(folder / one["file"])} for one in there[:SHOWN]]
     more = len(there) - len(shown)
     html = render("pictures.html", words=found["words"], shown=shown, more=more, method=found["method"])
     return Section(found["title"], html)
 
 
-def _address(file: Path) -> Markup:
+def _embedded(file: Path) -> dict[str, Any]:
     """Return a picture in the page's own bytes: a JPEG, which is a fifth of the PNG; that stays as it is."""
     buffer = io.BytesIO()
     with Image.open(file) as picture:
+        width, height = picture.size
         picture.convert("RGB").save(buffer, "JPEG", quality=QUALITY, subsampling=0)
-    return Markup("data:image/jpeg;base64,") + Markup(base64.b64encode(buffer.getvalue()).decode())
+    address = Markup("data:image/jpeg;base64,") + Markup(base64.b64encode(buffer.getvalue()).decode())
+    return {"src": address, "width": width, "height": height}

@@ -13,17 +13,21 @@ from numpy.typing import NDArray
 
 from src.errors import UserError
 from src.explanations.answers import require_channel
-from src.explanations.drawing import captioned, column, fitted, grid, row, titled
+from src.explanations.drawing import captioned, column, grid, row, stretched, titled
 from src.explanations.given import Given
 from src.explanations.images import Images, Item
 from src.explanations.layers import chosen_layers
 from src.explanations.output import Output, rounded
-from src.explanations.strongest import Strongest
+from src.explanations.strongest import Strongest, worth_a_look
 from src.explanations.subject import Subject
 from src.explanations.taps import outputs_of, strengths
+from src.networks.receptive_field import ReceptiveField
 
-TILE = 96
+TILE = 112
 """Pixels of a patch in a grid."""
+BEYOND = 225
+"""The gray of what a receptive field has beyond the image."""
+Window = tuple[int, int, int, int]
 WIDE = 2
 """Channels beside each other on a page."""
 
@@ -38,13 +42,26 @@ class Unit:
     column: int
     value: float
     item: Item
-    box: tuple[int, int, int, int]
+    box: Window
     """Its receptive field, xyxy in pixels of what the network sees, right and bottom exclusive."""
+
+    frame: Window
+    """The square around it that is shown, of one size for all units of a layer: it may reach beyond the image."""
 
     @property
     def patch(self) -> NDArray[np.uint8]:
         """Return what lies in the receptive field, in the image's own pixels."""
         return self.item.part(self.box)
+
+    def framed(self, seen: NDArray[np.uint8], side: int, paper: int) -> NDArray[np.uint8]:
+        """Return what is seen of the receptive field as RGB (side, side, 3), at its place in the frame on `paper`."""
+        left, top, right, bottom = self.frame
+        scale = side / max(right - left, bottom - top)
+        x0, x1 = (round((value - left) * scale) for value in self.box[::2])
+        y0, y1 = (round((value - top) * scale) for value in self.box[1::2])
+        square = np.full((side, side, 3), paper, np.uint8)
+        square[y0:y1, x0:x1] = stretched(seen, max(1, x1 - x0), max(1, y1 - y0))
+        return square
 
 
 class Patches:
@@ -71,8 +88,8 @@ class Patches:
         found = strongest(given, layers, self.best)
         output.numbers |= {"images": next(iter(found.values())).count, "layers": []}
         pages = []
-        for name in layers:
-            chosen = self.channels or found[name].standing_out(self.number)
+        channels = dict.fromkeys(layers, self.channels) if self.channels else worth_a_look(found, self.number)
+        for name, chosen in channels.items():
             if not chosen:
                 continue
             units = {channel: units_of(subject, images, name, channel, found[name]) for channel in chosen}
@@ -118,7 +135,7 @@ def block_title(channel: int, units: Sequence[Unit]) -> str:
 
 def patches_grid(units: Sequence[Unit]) -> NDArray[np.uint8]:
     """Return the patches of one channel in a square grid."""
-    return grid([fitted(unit.patch, TILE) for unit in units], across(len(units)))
+    return grid([unit.framed(unit.patch, TILE, BEYOND) for unit in units], across(len(units)))
 
 
 def across(count: int) -> int:
@@ -134,8 +151,9 @@ def strongest(given: Given, layers: Sequence[str], best: int) -> dict[str, Stron
         with torch.inference_mode():
             outputs = outputs_of(subject, subject.normalized(batch), layers)
         positions = torch.tensor([item.position for item in items])
+        labels = torch.tensor([-1 if item.label is None else item.label for item in items])
         for name in layers:
-            found[name].update(*strengths(outputs[name]), positions)
+            found[name].update(*strengths(outputs[name]), positions, labels)
     return found
 
 
@@ -147,8 +165,23 @@ def units_of(subject: Subject, images: Images, layer: str, channel: int, found: 
         if image < 0:
             break
         at = divmod(int(place), width)
-        units.append(Unit(layer, channel, *at, float(value), images.item(int(image)), field.box(*at)))
+        item = images.item(int(image))
+        frame = framed(field, *at, len(item.seen))
+        units.append(Unit(layer, channel, *at, float(value), item, field.box(*at), frame))
     return units
+
+
+def framed(field: ReceptiveField, row: int, column: int, side: int) -> Window:
+    """Return what a unit would see if the image, of `side` pixels, went on beyond its borders; at most `side` of it.
+
+    So all units of a layer are shown at one scale, those at a border with less in their frame.
+    """
+    x0, y0, x1, y1 = field.box(row, column)
+    (left, right), (top, bottom) = (
+        (0, side) if axis.size >= side else (at := axis.offset + place * axis.stride, at + axis.size)
+        for axis, place in ((field.columns, column), (field.rows, row))
+    )
+    return min(left, x0), min(top, y0), max(right, x1), max(bottom, y1)
 
 
 def _numbers(units: Sequence[Unit], channel: int) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
 import torch
 from torch import Tensor
 
@@ -10,7 +13,7 @@ SHARED = 1 / 3
 
 
 class Strongest:
-    """The `best` strongest answers of each of C channels, with the image and the place of each.
+    """The `best` strongest answers of each of C channels, with the image, its label, and the place of each.
 
     Memory is C x `best`, whatever the number of images. Of equal answers the earlier image counts, so the result does
     not depend on the batch size.
@@ -20,42 +23,87 @@ class Strongest:
         self.values = torch.full((channels, best), -torch.inf)
         self.images = torch.full((channels, best), -1)
         self.places = torch.full((channels, best), -1)
+        self.labels = torch.full((channels, best), -1)
         self.count = 0
         self._sum = torch.zeros(channels, dtype=torch.float64)
         self._squares = torch.zeros(channels, dtype=torch.float64)
 
-    def update(self, values: Tensor, places: Tensor, images: Tensor) -> None:
-        """Take the strongest answers (B, C) of a batch with their places (B, C) and the images' numbers (B,)."""
+    def update(self, values: Tensor, places: Tensor, images: Tensor, labels: Tensor) -> None:
+        """Take the strongest answers (B, C) of a batch with their places (B, C), and the images' numbers (B,).
+
+        `labels` (B,) are the classes of the images, -1 where they are not known.
+        """
         new = values.float().cpu()
         self.count += len(new)
         self._sum += new.double().sum(dim=0)
         self._squares += new.double().square().sum(dim=0)
         every = torch.cat([self.values, new.T], dim=1)
         order = torch.sort(every, dim=1, descending=True, stable=True).indices[:, : self.values.shape[1]]
-        numbers = torch.cat([self.images, images[None].expand(len(every), -1)], dim=1)
+        numbers, classes = (
+            torch.cat([kept, new_ones[None].expand(len(every), -1)], dim=1)
+            for kept, new_ones in ((self.images, images), (self.labels, labels))
+        )
         where = torch.cat([self.places, places.cpu().T], dim=1)
-        self.values, self.images, self.places = (part.gather(1, order) for part in (every, numbers, where))
+        self.values, self.images, self.labels, self.places = (
+            part.gather(1, order) for part in (every, numbers, classes, where)
+        )
 
-    def standing_out(self, number: int) -> list[int]:
-        """Return the channels whose best images stand out most: their mean above that of all images, in deviations.
+    def standing_out(self) -> list[int]:
+        """Return the channels by how far their best images stand out: their mean above that of all, in deviations.
 
-        One that is excited by much the same images as a channel before it comes after all others; one that answers to
-        nothing is never among them.
+        A channel that answers to nothing is not among them.
         """
         mean = self._sum / self.count
         deviation = (self._squares / self.count - mean.square()).clamp(min=0).sqrt()
         found = self.images >= 0
         best = torch.where(found, self.values, 0).double().sum(dim=1) / found.sum(dim=1).clamp(min=1)
         apart = torch.where((deviation > 1e-12) & (best > 0), (best - mean) / deviation.clamp(min=1e-12), -torch.inf)
-        order = torch.sort(apart, descending=True, stable=True).indices.tolist()
-        answering = [channel for channel in order if bool(torch.isfinite(apart[channel]))]
-        chosen: list[int] = []
-        for channel in answering:
-            if len(chosen) < number and all(self._shared(channel, other) <= SHARED for other in chosen):
-                chosen.append(channel)
-        return [*chosen, *(channel for channel in answering if channel not in chosen)][:number]
+        order: list[int] = torch.sort(apart, descending=True, stable=True).indices.tolist()
+        return [channel for channel in order if bool(torch.isfinite(apart[channel]))]
 
-    def _shared(self, channel: int, other: int) -> float:
-        """Return the share of a channel's best images that are also those of another."""
-        own = self.images[channel][self.images[channel] >= 0]
-        return float(torch.isin(own, self.images[other]).double().mean())
+    def best_of(self, channel: int) -> set[int]:
+        """Return the numbers of a channel's best images."""
+        return set(self.images[channel][self.images[channel] >= 0].tolist())
+
+    def class_of(self, channel: int) -> int | None:
+        """Return the class of more than half of a channel's best images, None where there is none."""
+        labels = self.labels[channel][self.images[channel] >= 0]
+        number, count = Counter(labels.tolist()).most_common(1)[0]
+        return int(number) if number >= 0 and 2 * count > len(labels) else None
+
+
+def worth_a_look(found: Mapping[str, Strongest], number: int) -> dict[str, list[int]]:
+    """Return `number` channels of each layer that stand out and differ from those before them on the page.
+
+    A network's channels answer to much the same few images, those of the strongest colours, more than to others. So a
+    channel gives way, where there are others, if a channel before it, in whichever layer, has its images of the same
+    class, or shares more than `SHARED` of them.
+    """
+    classes: set[int] = set()
+    images: list[set[int]] = []
+    chosen: dict[str, list[int]] = {}
+    for name, strongest in found.items():
+        chosen[name] = []
+        for different in (_of_another_class, _of_other_images, _whatever):
+            for channel in strongest.standing_out():
+                if len(chosen[name]) == number:
+                    break
+                if channel not in chosen[name] and different(strongest, channel, classes, images):
+                    chosen[name].append(channel)
+                    images.append(strongest.best_of(channel))
+                    if (label := strongest.class_of(channel)) is not None:
+                        classes.add(label)
+    return chosen
+
+
+def _of_another_class(strongest: Strongest, channel: int, classes: set[int], images: Sequence[set[int]]) -> bool:
+    return strongest.class_of(channel) not in classes and _of_other_images(strongest, channel, classes, images)
+
+
+def _of_other_images(strongest: Strongest, channel: int, classes: set[int], images: Sequence[set[int]]) -> bool:
+    own = strongest.best_of(channel)
+    return all(len(own & other) <= SHARED * len(own) for other in images)
+
+
+def _whatever(strongest: Strongest, channel: int, classes: set[int], images: Sequence[set[int]]) -> bool:
+    return True

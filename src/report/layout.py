@@ -28,8 +28,19 @@ def render(template: str, **values: object) -> Markup:
     return Markup(_environment().get_template(template).render(values))
 
 
-def lay_out(title: str, headline: Markup, sections: Sequence[Section]) -> str:
+EXPLANATIONS = "explain.html"
+"""The page that `explain` leaves in a run directory, beside the run's report."""
+
+
+def explanations_link(address: str = EXPLANATIONS) -> Markup:
+    """Return the entry of a page's navigation that leads to a page of explanations."""
+    return Markup('<li><a href="{}">Looking inside</a></li>\n').format(address)
+
+
+def lay_out(title: str, headline: Markup, sections: Sequence[Section], links: Sequence[Markup] = ()) -> str:
     """Return a whole page: a function of its arguments alone, and always encodable as UTF-8.
+
+    `links` are entries of the navigation that follow those of the sections.
 
     Only the page's own script runs, which the page names by its digest. File names that are not valid Unicode arrive
     as lone surrogates, which become `?`.
@@ -37,7 +48,13 @@ def lay_out(title: str, headline: Markup, sections: Sequence[Section]) -> str:
     script = render("script.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     html = render(
-        "page.html", title=title, headline=headline, sections=sections, script=script, script_digest=f"sha256-{digest}"
+        "page.html",
+        title=title,
+        headline=headline,
+        sections=sections,
+        links=links,
+        script=script,
+        script_digest=f"sha256-{digest}",
     )
     return encodable(html)
 

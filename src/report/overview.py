@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from markupsafe import Markup
@@ -31,10 +31,18 @@ GALLERIES = ("worst", "best", "mistake", "surest", "wrong", "nearest", "farthest
 """Words in the titles of sections that are folded: they take much room and little of the reader's time."""
 
 
-def write_report(runs: Sequence[Path], output: Path, *, reproducible: bool, first: Sequence[Section] = ()) -> None:
+def write_report(
+    runs: Sequence[Path],
+    output: Path,
+    *,
+    reproducible: bool,
+    first: Sequence[Section] = (),
+    explained: Collection[Path] | None = None,
+) -> None:
     """Write a page over runs, whole or exported in part, and a Markdown file of the same name beside it.
 
-    Sections that the caller knows more of, such as a sweep's parameters, come `first`.
+    Sections that the caller knows more of, such as a sweep's parameters, come `first`. It links to the explanations of
+    the runs that are `explained`; None: of those that have them by now.
 
     With `reproducible` it is a function of what the directories hold, not of when, where and from which commit: no
     times, commits, messages of failures or absolute paths. Raises UserError where there is no run, with all
@@ -46,7 +54,7 @@ def write_report(runs: Sequence[Path], output: Path, *, reproducible: bool, firs
         raise UserError(f"output={output}: a report is an .html file, with an .md beside it")
     if any(path.resolve() == output.resolve().parent for path in runs):
         raise UserError(f"output={output} lies in a run directory, whose own report it would replace: name another")
-    read = read_runs(runs, output, pictures=len(runs) <= WITH_PICTURES)
+    read = read_runs(runs, output, pictures=len(runs) <= WITH_PICTURES, explained=explained)
     tables = run_tables(read, reproducible=reproducible)
     seeds, differences = seed_tables(read), difference_table(read)
     provenance = provenance_table(read, reproducible=reproducible)

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from src.files import write_text
 from src.report.curves import curves_section
 from src.report.headline import headline_metrics
-from src.report.layout import Section, lay_out, render
+from src.report.layout import EXPLANATIONS, Section, explanations_link, lay_out, render
 from src.report.naming import lookup, short, title, what
 from src.report.numbers import duration, number
 
@@ -51,7 +51,8 @@ def write_run_report(run_dir: Path, sections: Sequence[Section]) -> Path:
     if record:
         whole.append(Section("Record", render("record.html", blocks=_blocks(record))))
     path = run_dir / "report.html"
-    write_text(path, lay_out(title(config), _headline(config, metrics, record), whole))
+    links = [explanations_link()] if (run_dir / EXPLANATIONS).is_file() else []
+    write_text(path, lay_out(title(config), _headline(config, metrics, record), whole, links))
     return path
 
 

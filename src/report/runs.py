@@ -7,7 +7,7 @@ import csv
 import json
 import os
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,7 @@ from src.errors import UserError
 from src.report.answered import kept_sections
 from src.report.curves import History, read_history
 from src.report.find import MARK
-from src.report.layout import Section
+from src.report.layout import EXPLANATIONS, Section
 from src.report.naming import lookup, short, what
 
 Value = TypeVar("Value")
@@ -47,6 +47,8 @@ class Run:
     sections: Sequence[Section] = ()
     own_report: str | None = None
     """Where its own report.html lies, seen from the page, as an address."""
+    explanations: str | None = None
+    """Likewise its page of explanations."""
     missing: Sequence[str] = ()
 
     @property
@@ -103,21 +105,29 @@ class Run:
         return shlex.join(["python", "-m", "src.train", *folders, *kept])
 
 
-def read_runs(paths: Sequence[Path], page: Path, *, pictures: bool) -> list[Run]:
+def read_runs(
+    paths: Sequence[Path], page: Path, *, pictures: bool, explained: Collection[Path] | None = None
+) -> list[Run]:
     """Read run directories for a `page`, their pictures too where they are to be shown.
 
+    `explained` are those that have a page of explanations, or will have; None: those where it lies by now.
     Raises UserError with all that are no run directories.
     """
     folders = [path.resolve() for path in paths]
     base = os.path.commonpath([folder.parent for folder in folders]) if folders else ""
-    runs = [_read(folder, os.path.relpath(folder, base), page, pictures=pictures) for folder in folders]
+    if explained is None:
+        explained = [path for path in paths if (path / EXPLANATIONS).is_file()]
+    runs = [
+        _read(folder, os.path.relpath(folder, base), page, pictures=pictures, explained=path in explained)
+        for path, folder in zip(paths, folders, strict=True)
+    ]
     wrong = [f"  {path}" for path, run in zip(paths, runs, strict=True) if "model" not in run.config]
     if wrong:
         raise UserError("\n".join([f"not a run directory, its {MARK} is none of a run, or it has none:", *wrong]))
     return runs
 
 
-def _read(path: Path, label: str, page: Path, *, pictures: bool) -> Run:
+def _read(path: Path, label: str, page: Path, *, pictures: bool, explained: bool) -> Run:
     missing: list[str] = []
 
     def part(name: str, read: Callable[[], Value], empty: Value) -> Value:
@@ -152,9 +162,15 @@ def _read(path: Path, label: str, page: Path, *, pictures: bool) -> Run:
         code=code,
         composed=part("compose.yaml", lambda: yaml_of("compose.yaml"), {}),
         sections=part("answers-test.npz", lambda: kept_sections(path), []) if pictures else (),
-        own_report=quote(os.path.relpath(report, page.resolve().parent)) if report.is_file() else None,
+        own_report=_address(report, page) if report.is_file() else None,
+        explanations=_address(path / EXPLANATIONS, page) if explained else None,
         missing=missing,
     )
+
+
+def _address(file: Path, page: Path) -> str:
+    """Return where a file lies, seen from the page."""
+    return quote(os.path.relpath(file, page.resolve().parent))
 
 
 def _mapping(found: Any) -> dict[str, Any]:

@@ -121,13 +121,7 @@ def test_own_images_and_a_class_by_name_and_by_number(classifier, photos):
 
 def test_a_box_is_covered_in_the_images_own_pixels_and_the_most_sensitive_channels_are_listed(classifier, photos):
     """The network sees the central 50 of 70 columns, at 32 px: columns 10 to 35 of the image are 0 to 16 there."""
-    _, folder = run(
-        f"run={classifier}",
-        "method=occlusion",
-        f"input={photos}/a.png",
-        "method.box=[10,0,35,25]",
-        "data.eval_crop=1.0",
-    )
+    _, folder = run(f"run={classifier}", "method=occlusion", f"input={photos}/a.png", "method.box=[10,0,35,25]")
     found = numbers(folder)["images"][0]
     assert found["window"] == [0, 0, 16, 16]
     assert found["before"] != found["after"]
@@ -195,6 +189,11 @@ def test_sobel_needs_neither_run_nor_weights(photos, tmp_path):
     [
         (["method=gradcam", "input=x"], r"explain what\? Type run=RUN_DIR"),
         (["method=gradcam"], "of which images"),
+        ([], "explain what, and how"),
+        (["batch_size=8"], "explain what, and how"),
+        (["run=RUN", "input=x"], "explained how.*gradcam"),
+        (["method=gradcam", "run=RUN", "input=x", "data.eval_crop=1.0"], "no data of the run are used"),
+        (["method=gradcam", "run=RUN", "split=test", "data.eval_crop=0.5"], "as the run was trained"),
         (["method=gradcam", "split=test"], "split=test is of a run's data"),
         (["method=filters", "input=x", "run=RUN"], "whatever the image; leave it away"),
         (["method=gradcm"], "did you mean gradcam"),
@@ -222,3 +221,27 @@ def test_siamese_runs_need_something_to_compare_with(siamese, photos):
         run(f"run={siamese}", "method=occlusion", f"input={photos}")
     with pytest.raises(UserError, match="looks at one image alone"):
         run(f"run={siamese}", "method=patches", f"input={photos}", f"anchor={photos}/a.png")
+
+
+def test_a_classifiers_true_boxes_can_be_covered(classifier):
+    """A classifier requires no boxes; shapes have them."""
+    _, folder = run(
+        f"run={classifier}",
+        "method=occlusion",
+        "split=test",
+        "method.box=true",
+        "method.limit=null",
+        "data.source.nothing=0",
+    )
+    assert len(numbers(folder)["images"]) == 24
+
+
+def test_a_report_that_is_made_again_still_leads_to_the_explanations(classifier):
+    from src.report.page import write_run_report
+
+    run(f"run={classifier}", "method=filters")
+    write_run_report(classifier, [])
+    once = (classifier / "report.html").read_text()
+    assert once.count('<li><a href="explain.html">Looking inside</a></li>') == 1
+    run(f"run={classifier}", "method=filters")
+    assert (classifier / "report.html").read_text() == once

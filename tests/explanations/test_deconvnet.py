@@ -38,7 +38,7 @@ def test_reconstruction_equals_the_steps_of_the_paper() -> None:
     for channel, values in enumerate(maps):
         unit = (channel, *divmod(int(values.argmax()), values.shape[1]))
         box = explained.trace.fields["4"].box(*unit[1:])
-        found = reconstruction(explained, Unit("4", *unit, float(values.max()), item, box))
+        found = reconstruction(explained, Unit("4", *unit, float(values.max()), item, box, box))
         expected = written_out(network, explained.normalized(item.batch), *unit).numpy()
         np.testing.assert_allclose(found, expected, atol=1e-6)
         answering += bool(expected.any())

@@ -34,7 +34,7 @@ def test_layers_units_and_answers_of_every_family_can_be_explained(family):
     channel = int(values[0].argmax())
     at = divmod(int(places[0, channel]), maps[name].shape[3])
     box = explained.trace.fields[name].box(*at)
-    rebuilt = reconstruction(explained, Unit(name, channel, *at, float(values[0, channel]), item, box))
+    rebuilt = reconstruction(explained, Unit(name, channel, *at, float(values[0, channel]), item, box, box))
     assert rebuilt.any()
     rebuilt[:, box[1] : box[3], box[0] : box[2]] = 0
     assert not rebuilt.any()
