@@ -98,8 +98,9 @@ def _store_and_stream(composed: Composed) -> Iterator[Problem]:
 def _unknown_figures(composed: Composed) -> Iterator[Problem]:
     """Yield the validation figures that a training or a search is to go by and its model does not give."""
     model = composed.config.get("model") or {}
-    figures = () if "model" in composed.unsure else _literal(model, "figures") or ()
-    names = [f"val/{name}" for name in figures]
+    if composed.unsure & {"model", "search"}:
+        return
+    names = [f"val/{name}" for name in _literal(model, "figures") or ()]
     asked = [("model.monitor", model.get("monitor"))]
     metric = (composed.config.get("search") or {}).get("metric")
     asked += [("search.metric", one) for one in (metric if isinstance(metric, list | ListConfig) else [metric])]
