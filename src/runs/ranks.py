@@ -63,6 +63,24 @@ def listen(runs_dir: Path) -> Told:
     return Told(message["path"], message["resume"], tuple(message["overrides"]))
 
 
+def environments() -> list[Any]:
+    """Return what Lightning is told of who started the processes, where SLURM's variables would mislead it.
+
+    It takes any process of an allocation for one of as many as there are tasks, and would answer SIGUSR1 by a
+    checkpoint and a requeue of its own. Raises UserError where srun was not told how many tasks a node has.
+    """
+    from pytorch_lightning.plugins.environments import LightningEnvironment, SLURMEnvironment
+
+    if _by_torchrun() or not any(name.startswith("SLURM_") for name in os.environ):
+        return []
+    if not _by_srun():
+        return [LightningEnvironment()]
+    try:
+        return [SLURMEnvironment(auto_requeue=False)]
+    except RuntimeError as error:
+        raise UserError(f"srun: {error}") from error
+
+
 def end_with_parent() -> None:
     """Have the system end this further process when the one that started it dies, however it does (Linux)."""
     if rank() and not is_started_with_others():
