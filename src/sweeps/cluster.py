@@ -17,7 +17,7 @@ from src.sweeps.carried import Carried
 from src.sweeps.devices import Gpus
 from src.sweeps.job import Job, read_job, short_digest
 from src.sweeps.processes import Adopted, Running
-from src.sweeps.slurm_queue import SlurmQueue, ending
+from src.sweeps.slurm_queue import SlurmQueue
 
 _LAUNCHERS = {"SlurmLauncher": "slurm", "LocalLauncher": "local"}
 _COMMON = ("timeout_min", "cpus_per_task", "gpus_per_node", "tasks_per_node", "mem_gb", "nodes", "stderr_to_stdout")
@@ -84,7 +84,8 @@ class Cluster:
 
         Raises UserError where there is no SLURM to ask.
         """
-        if self.kind == "slurm" and (queued := self._queue.of(queue_name(job))):
+        queued = self._queue.of(queue_name(job)) if self.kind == "slurm" else None
+        if queued is not None and not queued.is_over:
             begun = max(0, len(job.known.get("attempts", [])) - 1)
             return Submitted(job, queued.id, self._queue, self.study, begun)
         return Adopted(job.lock) if job.lock.exists() and locks.is_held(job.lock) else None
@@ -107,8 +108,9 @@ class Cluster:
             raise UserError(f"{job.name}: sbatch refuses it: {error}") from error
         if self.kind == "local":
             return Local(submitted)
-        self._queue.submitted(queue_name(job), submitted.job_id)
-        return Submitted(job, submitted.job_id, self._queue, self.study, len(job.known.get("attempts", [])))
+        number = int(submitted.job_id)
+        self._queue.submitted(queue_name(job), number)
+        return Submitted(job, number, self._queue, self.study, len(job.known.get("attempts", [])))
 
     def _parameters(self) -> dict[str, Any]:
         given = {key: value for key, value in self.launcher.items() if key not in _NOT_PASSED_ON}
@@ -125,7 +127,7 @@ class Submitted:
     """A job in SLURM's queue. It goes on when the sweep is stopped, and is found again."""
 
     job: Job
-    id: str
+    id: int
     queue: SlurmQueue
     study: Mapping[str, Any] | None
     begun: int
@@ -139,7 +141,8 @@ class Submitted:
 
         Of a job whose processes SLURM has ended it is that of a SIGKILL, with SLURM's word for it as the reason.
         """
-        if self.queue.of(queue_name(self.job)) is not None:
+        queued = self.queue.of(queue_name(self.job))
+        if queued is not None and not queued.is_over:
             self._left = None
             return None
         self._left = self._left or time.monotonic()
@@ -148,7 +151,7 @@ class Submitted:
             return int(attempts[-1]["exit_code"])
         if time.monotonic() - self._left < VISIBLE:
             return None
-        how = ending(self.id)
+        how = queued.state if queued is not None else "SLURM has forgotten it"
         if how == "COMPLETED":  # it found the job taken, or at its end
             return 0
         if len(attempts) <= self.begun:

@@ -23,7 +23,7 @@ CONTROL = ("sweep", "sweep_dir", "search", "pruner", "hydra", "runs_dir", "resum
 INERT = (
     *("threads", "logger", "name", "tags", "allowed_packages", "data.num_workers", "data.root", "data.cache_dir"),
     *("data.store", "data.store_budget", "data.stream", "data.stream_cache"),
-    "callbacks.last.every_n_train_steps",
+    *("callbacks.last.every_n_train_steps", "trainer.strategy.timeout"),
 )
 """Keys that may change without the result of a finished job becoming another."""
 

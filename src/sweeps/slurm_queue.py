@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -15,13 +14,26 @@ PATIENCE = 120.0
 """Seconds that the scheduler may be silent, as when it is started again, before a job is believed to have left."""
 
 
+OVER = frozenset(
+    {"BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "TIMEOUT"}
+)
+"""States, as squeue spells them, of a job that has ended and that SLURM remembers for some minutes.
+
+All others, such as COMPLETING or REQUEUED, may be followed by PENDING.
+"""
+
+
 @dataclass(frozen=True)
 class Queued:
-    """A job that the queue holds."""
+    """A job that SLURM knows."""
 
-    id: str
+    id: int
     state: str
-    """As squeue spells it: PENDING, RUNNING, COMPLETING, ..."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, and is not queued again."""
+        return self.state in OVER
 
 
 @dataclass
@@ -33,7 +45,7 @@ class SlurmQueue:
     _wait: float = SOON
 
     def of(self, name: str) -> Queued | None:
-        """Return the job of a name, as of a while ago; None where the queue had none then.
+        """Return the newest job of a name, as of a while ago; None where SLURM knew none then.
 
         Raises UserError where nothing is known yet and the scheduler does not answer, or is silent for minutes.
         """
@@ -42,13 +54,13 @@ class SlurmQueue:
             self._refresh(now)
         return self._listed.get(name)
 
-    def submitted(self, name: str, number: str) -> None:
+    def submitted(self, name: str, number: int) -> None:
         """Take note of a job that was submitted just now."""
         self._listed[name] = Queued(number, "PENDING")
         self._wait = SOON
 
     def _refresh(self, now: float) -> None:
-        typed = ["squeue", "--me", "--noheader", "--format=%A|%T|%j"]
+        typed = ["squeue", "--me", "--noheader", "--states=all", "--format=%A|%T|%j"]
         try:
             done = subprocess.run(typed, capture_output=True, text=True, check=True, timeout=PATIENCE)
         except FileNotFoundError as error:
@@ -58,18 +70,10 @@ class SlurmQueue:
                 said = str(getattr(error, "stderr", "") or error).strip()
                 raise UserError(f"SLURM does not answer squeue: {said}. Jobs go on; the same command takes them up") from error
             return
-        listed = {}
+        listed: dict[str, Queued] = {}
         for line in done.stdout.splitlines():
             number, state, name = line.split("|", 2)
-            listed[name] = Queued(number, state)
+            if name not in listed or listed[name].id < int(number):
+                listed[name] = Queued(int(number), state)
         self._wait = SOON if listed != self._listed else min(LATE, 2 * self._wait)
         self._listed, self._asked = listed, now
-
-
-def ending(number: str) -> str:
-    """Return how a job that has left the queue ended, such as `CANCELLED`, `TIMEOUT` or `NODE_FAIL`, if SLURM knows."""
-    done = subprocess.run(
-        ["scontrol", "--oneliner", "show", "job", number], capture_output=True, text=True, check=False
-    )
-    found = re.search(r"JobState=(\w+)", done.stdout)
-    return found[1] if found else "unknown: SLURM has forgotten it"
