@@ -11,10 +11,10 @@ AFTERWARDS = 20
 
 
 def prepare_worker(worker: int) -> None:
-    """Keep a loader process to one core, since the other cores have other workers, and have it outlive requests to stop.
+    """Keep a loader process to one core, and have it outlive requests to stop.
 
-    A terminal and a cluster send their signals to all processes of a training. A worker that died of one would have the
-    training fail where it should save.
+    The other cores have other workers. A terminal and a cluster send their signals to all processes of a training:
+    where a worker died of one, the training would fail instead of saving.
     """
     import cv2
 

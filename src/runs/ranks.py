@@ -70,7 +70,8 @@ def environments() -> list[Any]:
     It takes any process of an allocation for one of as many as there are tasks, and would answer SIGUSR1 by a
     checkpoint and a requeue of its own. Raises UserError where srun was not told how many tasks a node has.
     """
-    from pytorch_lightning.plugins.environments import LightningEnvironment, SLURMEnvironment
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+    from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 
     if _by_torchrun() or not any(name.startswith("SLURM_") for name in os.environ):
         return []

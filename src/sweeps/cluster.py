@@ -22,7 +22,7 @@ from src.sweeps.slurm_queue import SlurmQueue
 _LAUNCHERS = {"SlurmLauncher": "slurm", "LocalLauncher": "local"}
 _COMMON = ("timeout_min", "cpus_per_task", "gpus_per_node", "tasks_per_node", "mem_gb", "nodes", "stderr_to_stdout")
 _NOT_PASSED_ON = ("_target_", "submitit_folder", "name", "max_num_timeout", "array_parallelism")
-"""Ours to say, or told otherwise; jobs are submitted one by one, so that `array_parallelism` is what the sweep counts."""
+"""Ours to say, or told otherwise. Jobs are submitted one by one: the sweep counts up to `array_parallelism` itself."""
 VISIBLE = 5.0
 """Seconds until a shared file system shows everywhere what a job wrote before it left the queue."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from src.errors import UserError
 
-SOON, LATE = 1.0, 30.0
+SOON, LATE = 1.0, 10.0
 """Seconds between two questions: twice as many after each answer that says nothing new, for a scheduler has others."""
 PATIENCE = 120.0
 """Seconds that the scheduler may be silent, as when it is started again, before a job is believed to have left."""
@@ -38,7 +38,7 @@ class Queued:
 
 @dataclass
 class SlurmQueue:
-    """This user's jobs by name. Accounting (sacct) is not needed: many clusters have none, and it lags behind."""
+    """The jobs of this user by name. Accounting (sacct) is not needed: many clusters have none, and it lags behind."""
 
     _listed: dict[str, Queued] = field(default_factory=dict)
     _asked: float = -LATE
@@ -64,11 +64,15 @@ class SlurmQueue:
         try:
             done = subprocess.run(typed, capture_output=True, text=True, check=True, timeout=PATIENCE)
         except FileNotFoundError as error:
-            raise UserError("hydra/launcher=submitit_slurm: there is no squeue here; start the sweep on a node") from error
+            raise UserError(
+                "hydra/launcher=submitit_slurm: there is no squeue here; start the sweep on a node"
+            ) from error
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
             if self._asked < 0 or now - self._asked > self._wait + PATIENCE:
                 said = str(getattr(error, "stderr", "") or error).strip()
-                raise UserError(f"SLURM does not answer squeue: {said}. Jobs go on; the same command takes them up") from error
+                raise UserError(
+                    f"SLURM does not answer squeue: {said}. Jobs go on; the same command takes them up"
+                ) from error
             return
         listed: dict[str, Queued] = {}
         for line in done.stdout.splitlines():

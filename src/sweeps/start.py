@@ -232,7 +232,9 @@ def conclude(plan: Plan, engine: Engine) -> int:
         for job in (engine.seen[name] for name in names if name in engine.seen):
             print(f"{state}: {job.path}{f': {job.reason()}' if state != 'stale' else ''}", file=sys.stderr)
     if wrong["interrupted"]:
-        print(f"{len(wrong['interrupted'])} jobs were interrupted; the same command goes on with them.", file=sys.stderr)
+        print(
+            f"{len(wrong['interrupted'])} jobs were interrupted; the same command goes on with them.", file=sys.stderr
+        )
     if wrong["failed"]:
         print(f"{len(wrong['failed'])} jobs failed; sweep.retry=failed runs them again.", file=sys.stderr)
     if wrong["stale"]:

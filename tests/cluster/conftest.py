@@ -18,4 +18,6 @@ def pytest_runtest_setup(item):
 
 def answers(*typed: str) -> bool:
     """Return whether a command is there and succeeds."""
-    return shutil.which(typed[0]) is not None and subprocess.run(typed, capture_output=True, check=False).returncode == 0
+    return (
+        shutil.which(typed[0]) is not None and subprocess.run(typed, capture_output=True, check=False).returncode == 0
+    )

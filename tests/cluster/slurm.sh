@@ -13,11 +13,11 @@ runs() {  # whether the process that a file names lives
 }
 
 wait_for() {
-  for _ in $(seq 100); do
+  for _ in $(seq 300); do
     if "$@" >/dev/null 2>&1; then return; fi
     sleep 0.1
   done
-  echo "slurm.sh: this did not come true within ten seconds: $*; see the logs in $folder" >&2
+  echo "slurm.sh: this did not come true within thirty seconds: $*; see the logs in $folder" >&2
   exit 1
 }
 
@@ -57,22 +57,26 @@ CONF
 }
 
 start() {
+  trap 'if [ $? != 0 ]; then stop; fi' EXIT
   configure
   local munge=$folder/munge
   if ! runs "$munge/pid"; then
     runuser -u munge -- munged --key-file="$munge/key" --socket="$munge/socket" --pid-file="$munge/pid" \
-      --log-file="$munge/log" --seed-file="$munge/seed"
+      --log-file="$munge/log" --seed-file="$munge/seed" >/dev/null
   fi
   wait_for munge --no-input --socket="$munge/socket"
-  runs "$folder/slurmctld.pid" || slurmctld
+  runs "$folder/slurmctld.pid" || slurmctld >/dev/null
   wait_for scontrol ping
-  runs "$folder/slurmd.pid" || slurmd
+  runs "$folder/slurmd.pid" || slurmd >/dev/null
   wait_for eval 'sinfo --noheader --format %t | grep -Eq "idle|mix|alloc"'
   echo "export SLURM_CONF=$SLURM_CONF"
 }
 
 stop() {
-  if runs "$folder/slurmctld.pid"; then scancel --user=root --full --signal=KILL || true; fi
+  if runs "$folder/slurmctld.pid"; then
+    scancel --user=root || true
+    wait_for eval '[ -z "$(squeue --noheader)" ]'
+  fi
   for pid in "$folder"/slurmctld.pid "$folder"/slurmd.pid "$folder"/munge/pid; do
     if runs "$pid"; then
       local number; number=$(cat "$pid")

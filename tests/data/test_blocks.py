@@ -15,9 +15,9 @@ from src.data.augmentation import Augmentation
 from src.data.dataset import BatchDataset
 from src.data.medium import Files
 from src.data.module import _Augment
-from src.data.worker import prepare_worker
 from src.data.sampler import TrainBatches
 from src.data.sources.shapes import Shapes
+from src.data.worker import prepare_worker
 
 PLAIN = {
     "crop_scale": (0.5, 1.0), "crop_ratio": (0.75, 4 / 3), "horizontal_flip": 0.5, "vertical_flip": 0.0,
