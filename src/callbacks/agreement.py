@@ -23,7 +23,9 @@ class Agreement:
         self._alone = trainer.world_size == 1
         self._group: Any = None
         if not self._alone and torch.distributed.get_backend() != "gloo":
-            self._group = torch.distributed.new_group(backend="gloo")
+            self._group = torch.distributed.new_group(
+                backend="gloo", timeout=getattr(trainer.strategy, "_timeout", None)
+            )
         self._left, self._between, self._asked_at = 1, 1, time.monotonic()
 
     def after_batch(self, mine: int | None) -> int | None:

@@ -46,6 +46,7 @@ from src.data.spec import DataSpec
 from src.data.splits import make_splits
 from src.data.stream.index import describe
 from src.data.transfer import Transfer
+from src.data.worker import prepare_worker
 from src.data.working import WorkingSize
 from src.errors import UserError
 
@@ -431,7 +432,7 @@ class ImageData(LightningDataModule):
             prefetch_factor=ahead if workers else None,
             persistent_workers=workers > 0,
             pin_memory=self._on_gpu(),
-            worker_init_fn=quiet_worker,
+            worker_init_fn=prepare_worker,
             generator=generator,
         )
 
@@ -594,11 +595,3 @@ def require_nothing_first(source: Source) -> None:
             f"data.source: {type(source).__name__} provides box and label, so its first class must be `nothing`; its "
             f"classes are {_listed(source.classes)}"
         )
-
-
-def quiet_worker(worker: int) -> None:
-    """Keep a loader process to one core: the other cores have other workers."""
-    import cv2
-
-    cv2.setNumThreads(0)
-    torch.set_num_threads(1)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import platform
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,10 +64,55 @@ def listen(runs_dir: Path) -> Told:
     return Told(message["path"], message["resume"], tuple(message["overrides"]))
 
 
+def environments() -> list[Any]:
+    """Return what Lightning is told of who started the processes, where SLURM's variables would mislead it.
+
+    It takes any process of an allocation for one of as many as there are tasks, and would answer SIGUSR1 by a
+    checkpoint and a requeue of its own. Raises UserError where srun was not told how many tasks a node has.
+    """
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+    from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+
+    if _by_torchrun() or not any(name.startswith("SLURM_") for name in os.environ):
+        return []
+    if not _by_srun():
+        return [LightningEnvironment()]
+    try:
+        return [SLURMEnvironment(auto_requeue=False)]
+    except RuntimeError as error:
+        raise UserError(f"srun: {error}") from error
+
+
 def end_with_parent() -> None:
     """Have the system end this further process when the one that started it dies, however it does (Linux)."""
     if rank() and not is_started_with_others():
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def is_loss_of_others(error: BaseException) -> bool:
+    """Return whether an error is that of an exchange with processes that have died or cannot be reached."""
+    import torch.distributed
+
+    distributed: Any = torch.distributed
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, distributed.DistError) or "gloo/transport" in str(seen):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
+
+
+def loss_message(error: BaseException, trainer: Mapping[str, Any], run_dir: Path) -> str:
+    """Return what to tell a person whose process has lost the others, and what to type."""
+    strategy = trainer["strategy"]
+    timeout = strategy["timeout"] if isinstance(strategy, Mapping) and "timeout" in strategy else "see Lightning"
+    said = str(error).rpartition("] ")[2] if "gloo/transport" in str(error) else str(error)
+    return (
+        f"Process {rank()} on {platform.node()} has lost the other processes of {run_dir}: {said.strip()}\n"
+        f"They ended, or were not heard of within trainer.strategy.timeout={timeout} seconds: see what they printed. "
+        f"The run goes on from its last checkpoint where all are started again, with resume={run_dir}, or as they were "
+        f"with resume=auto and run_dir={run_dir}."
+    )
 
 
 def without_key(arguments: Sequence[str], *keys: str) -> list[str]:

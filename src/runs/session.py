@@ -43,6 +43,7 @@ MAY_CHANGE = (
     "tags",
     "test",
     "callbacks.last.every_n_train_steps",
+    "trainer.strategy.timeout",
 )
 """What `resume=` accepts: nothing that the steps already taken depended on. More epochs stretch a schedule's rest."""
 
@@ -205,7 +206,8 @@ def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
         outcome = train(config, run, record, resume=resume)
     except Interrupted as interruption:
         record.end("interrupted", str(interruption))
-        print(f"Saved. Continue with: python -m src.train resume={shown(run.path)}", file=sys.stderr)
+        if is_main_process():
+            print(f"Saved. Continue with: python -m src.train resume={shown(run.path)}", file=sys.stderr)
         sys.exit(128 + interruption.signum)
     except KeyboardInterrupt:  # before the training or after it
         record.end("interrupted", "interrupted by SIGINT")
@@ -215,6 +217,12 @@ def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
         if is_main_process():
             print(pruned, shown(run.path), sep="\n")
         return
+    except RuntimeError as error:
+        if not ranks.is_loss_of_others(error):
+            record.end("failed", f"{type(error).__name__}: {error}")
+            raise
+        record.end("failed", f"the other processes were lost: {error}")
+        sys.exit(ranks.loss_message(error, config["trainer"], shown(run.path)))
     except BaseException as error:
         record.end("failed", f"{type(error).__name__}: {error}")
         raise
@@ -301,6 +309,7 @@ EXPECTED_WARNINGS = (
     r".*smaller than the logging interval.*",
     r".*exists and is not empty.*",
     r".*Total length of `list` across ranks is zero.*",  # data.val_fraction=0
+    r".*`srun` command is available.*",  # on a cluster's machine, and not meant
     r".*module\(s\) in eval mode at the start of training.*",  # frozen
     r".*isinstance\(treespec, LeafSpec\).*",
     r".*It is recommended to use `self.log.*sync_dist=True.*",  # the metrics are of all processes already

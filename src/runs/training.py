@@ -31,6 +31,7 @@ from src.files import write_json
 from src.models.base import ImageModule
 from src.networks.head import replace_head
 from src.networks.weights import load_state
+from src.runs import ranks
 from src.runs.checkpoint_io import AtomicCheckpointIO, load_checkpoint
 from src.runs.directory import RunDirectory, link_latest
 from src.runs.lean import Unprofiled, skip_idle_hooks
@@ -285,7 +286,7 @@ def build_trainer(config: Config, run: RunDirectory, callbacks: list[Callback], 
             callbacks=callbacks,
             logger=loggers or False,
             default_root_dir=str(run.path),
-            plugins=[AtomicCheckpointIO()],
+            plugins=[AtomicCheckpointIO(), *ranks.environments()],
             enable_checkpointing=True,
             enable_progress_bar=False,
             enable_model_summary=False,

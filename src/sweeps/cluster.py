@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
+import shutil
 import signal
-import subprocess
-import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from src.errors import UserError
-from src.files import write_json
 from src.sweeps import locks
+from src.sweeps.carried import Carried
 from src.sweeps.devices import Gpus
-from src.sweeps.job import Job
-from src.sweeps.processes import Running
+from src.sweeps.job import Job, read_job, short_digest
+from src.sweeps.processes import Adopted, Running
+from src.sweeps.slurm_queue import SlurmQueue
 
 _LAUNCHERS = {"SlurmLauncher": "slurm", "LocalLauncher": "local"}
 _COMMON = ("timeout_min", "cpus_per_task", "gpus_per_node", "tasks_per_node", "mem_gb", "nodes", "stderr_to_stdout")
-_NOT_PASSED_ON = ("_target_", "submitit_folder", "name", "max_num_timeout")
+_NOT_PASSED_ON = ("_target_", "submitit_folder", "name", "max_num_timeout", "array_parallelism")
+"""Ours to say, or told otherwise. Jobs are submitted one by one: the sweep counts up to `array_parallelism` itself."""
+VISIBLE = 5.0
+"""Seconds until a shared file system shows everywhere what a job wrote before it left the queue."""
 
 
 def cluster_of(launcher: Mapping[str, Any]) -> str | None:
@@ -40,6 +42,19 @@ def cluster_of(launcher: Mapping[str, Any]) -> str | None:
     return _LAUNCHERS[name]
 
 
+def require_one_task(launcher: Mapping[str, Any], jobs: Sequence[Job]) -> None:
+    """Raise UserError where a job should be several tasks: it is one, which starts its further processes itself."""
+    for key in ("nodes", "tasks_per_node"):
+        if (launcher.get(key) or 1) > 1:
+            raise UserError(
+                f"hydra.launcher.{key}={launcher[key]}: a sweep's job is one task on one node, which starts a process "
+                "for each of trainer.devices itself; type hydra.launcher.gpus_per_node or cpus_per_task"
+            )
+    for job in jobs:
+        if (nodes := job.config["trainer"].get("num_nodes", 1)) > 1:
+            raise UserError(f"trainer.num_nodes={nodes}: a sweep's job runs on one node; type trainer.devices alone")
+
+
 class Elsewhere(Gpus):
     """The GPUs of a cluster: its scheduler hands them out."""
 
@@ -53,120 +68,118 @@ class Elsewhere(Gpus):
 
 @dataclass
 class Cluster:
-    """Submits each job to a scheduler; the job's process there is `python -m src.train ...`, as anywhere."""
+    """Submits each job to a scheduler, which runs it as a `Carried`.
+
+    A job's name there stands for its run directory. So a sweep that is started again finds in the queue what it
+    submitted, even where it was killed before it could write that down.
+    """
 
     kind: str
     launcher: Mapping[str, Any]
     study: Mapping[str, Any] | None = None
+    _queue: SlurmQueue = field(default_factory=SlurmQueue)
+
+    def find(self, job: Job) -> Running | None:
+        """Return a job that waits or runs since an earlier start of the sweep.
+
+        Raises UserError where there is no SLURM to ask.
+        """
+        queued = self._queue.of(queue_name(job)) if self.kind == "slurm" else None
+        if queued is not None and not queued.is_over:
+            begun = max(0, len(job.known.get("attempts", [])) - 1)
+            return Submitted(job, queued.id, self._queue, self.study, begun)
+        return Adopted(job.lock) if job.lock.exists() and locks.is_held(job.lock) else None
 
     def start(self, job: Job, lent: list[str], private: tuple[int, ...]) -> Running | None:
-        """Submit a job, or take up one that an earlier start of the sweep submitted and that still waits or runs."""
+        """Submit a job; None where another process holds it. Raises UserError where the scheduler refuses it."""
         import submitit
 
         job.path.mkdir(parents=True, exist_ok=True)
         if locks.is_held(job.lock):
             return None
-        folder = job.folder / ".submitit"
-        waiting = self._submitted(job)
-        if waiting is not None:
-            return Submitted(submitit.SlurmJob(folder=folder, job_id=waiting), self.kind)
-        executor = submitit.AutoExecutor(folder=folder, cluster=self.kind)
-        executor.update_parameters(name=job.name[:60], **self._parameters())
-        submitted = executor.submit(Carried(job, self.study))
-        write_json(job.path / "submitted.json", {"cluster": self.kind, "id": submitted.job_id})
-        return Submitted(submitted, self.kind)
+        if self.kind == "slurm" and shutil.which("sbatch") is None:
+            raise UserError("hydra/launcher=submitit_slurm: there is no sbatch here; type submitit_local to try it")
+        repeats = {"slurm_max_num_timeout": self.launcher["max_num_timeout"]} if self.kind == "slurm" else {}
+        executor = submitit.AutoExecutor(folder=job.folder / ".submitit", cluster=self.kind, **repeats)
+        executor.update_parameters(name=queue_name(job), **self._parameters())
+        try:
+            submitted = executor.submit(Carried(job, self.study))
+        except submitit.core.utils.FailedJobError as error:
+            raise UserError(f"{job.name}: sbatch refuses it: {error}") from error
+        if self.kind == "local":
+            return Local(submitted)
+        number = int(submitted.job_id)
+        self._queue.submitted(queue_name(job), number)
+        return Submitted(job, number, self._queue, self.study, len(job.known.get("attempts", [])))
 
     def _parameters(self) -> dict[str, Any]:
         given = {key: value for key, value in self.launcher.items() if key not in _NOT_PASSED_ON}
-        given.pop("array_parallelism", None)  # of arrays; here the sweep itself counts
         return {key if key in _COMMON else f"{self.kind}_{key}": value for key, value in given.items()}
 
-    def _submitted(self, job: Job) -> str | None:
-        """Return the scheduler's number of a job that it has not forgotten."""
-        try:
-            known = json.loads((job.path / "submitted.json").read_text())
-            done = subprocess.run(
-                ["squeue", "--noheader", "--jobs", known["id"], "--format", "%T"],
-                capture_output=True, text=True, check=False,
-            )  # fmt: skip
-        except (OSError, ValueError):
-            return None
-        return (
-            str(known["id"]) if known["cluster"] == "slurm" and done.returncode == 0 and done.stdout.strip() else None
-        )
+
+def queue_name(job: Job) -> str:
+    """Return what a job is called in the queue: its name, and letters for where it is."""
+    return f"{job.name[:60]}-{short_digest([str(job.path)])}"
 
 
 @dataclass
 class Submitted:
-    """A job that a scheduler has. On SLURM it goes on when the sweep is stopped, and is taken up again."""
+    """A job in SLURM's queue. It goes on when the sweep is stopped, and is found again."""
 
-    job: Any
-    kind: str
-
-    @property
-    def detached(self) -> bool:
-        """Whether it needs nobody to wait for it."""
-        return self.kind == "slurm"
+    job: Job
+    id: int
+    queue: SlurmQueue
+    study: Mapping[str, Any] | None
+    begun: int
+    """The attempts that there were before this one."""
+    detached: bool = True
+    """It needs nobody to wait for it."""
+    _left: float | None = None
 
     def poll(self) -> int | None:
-        """Return its exit code; None while it waits or runs."""
+        """Return its exit code, as the job wrote it down; None while it waits, runs, or is queued again.
+
+        Of a job whose processes SLURM has ended it is that of a SIGKILL, with SLURM's word for it as the reason.
+        """
+        queued = self.queue.of(queue_name(self.job))
+        if queued is not None and not queued.is_over:
+            self._left = None
+            return None
+        self._left = self._left or time.monotonic()
+        attempts = read_job(self.job.path).get("attempts", [])
+        if len(attempts) > self.begun and attempts[-1]["end"]:
+            return int(attempts[-1]["exit_code"])
+        if time.monotonic() - self._left < VISIBLE:
+            return None
+        how = queued.state if queued is not None else "SLURM has forgotten it"
+        if how == "COMPLETED":  # it found the job taken, or at its end
+            return 0
+        if len(attempts) <= self.begun:
+            self.job.begin(self.study)
+        self.job.end(-signal.SIGKILL, f"SLURM job {self.id}: {how}")
+        return -signal.SIGKILL
+
+    def send_signal(self, signum: int) -> None:
+        """Leave it alone: it is stopped by scancel."""
+
+
+@dataclass
+class Local:
+    """A job of submitit's local executor."""
+
+    job: Any
+    detached: bool = False
+
+    def poll(self) -> int | None:
+        """Return its exit code; None while it runs."""
         if not self.job.done():
             return None
         try:
             return int(self.job.result())
-        except Exception:  # submitit's own kinds: the job was cancelled, or its node failed
+        except Exception:  # submitit's own kinds: the job was ended from outside
             return 1
 
     def send_signal(self, signum: int) -> None:
-        """Pass a signal on, where that is how the job is stopped."""
-        if not self.detached:
-            with contextlib.suppress(OSError):
-                os.kill(int(self.job.job_id), signal.SIGTERM)
-
-
-@dataclass
-class Carried:
-    """What runs on the cluster: it holds the job's lock and waits for the job's process.
-
-    When the scheduler takes the node back or its time ends, submitit calls `checkpoint`: the job saves, and is queued
-    again to go on.
-    """
-
-    job: Job
-    study: Mapping[str, Any] | None
-    _process: subprocess.Popen[bytes] | None = None
-
-    def __call__(self) -> int:
-        """Run the job to its end and return its exit code."""
-        job = Job(**{**self.job.__dict__, "known": {}})  # as it stands by now
-        lock = locks.hold(job.lock)
-        if lock is None:
-            return 0
-        job.begin(self.study)
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("SLURM_")}
-        with job.log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "src.train", *job.arguments(None)],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, pass_fds=(lock,),
-                cwd=Path(__file__).resolve().parents[2],
-            )  # fmt: skip
-        handler = signal.signal(signal.SIGTERM, lambda signum, _: self._tell(signum))
-        try:
-            code = self._process.wait()
-        finally:
-            signal.signal(signal.SIGTERM, handler)
-            os.close(lock)
-        return code
-
-    def _tell(self, signum: int) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signum)
-
-    def checkpoint(self) -> Any:
-        """Have the job save, and be submitted again."""
-        import submitit
-
-        self._tell(signal.SIGUSR1)
-        if self._process is not None:
-            self._process.wait()
-        return submitit.helpers.DelayedSubmission(Carried(self.job, self.study))
+        """Have it save and end."""
+        with contextlib.suppress(OSError):
+            os.kill(int(self.job.job_id), signal.SIGTERM)

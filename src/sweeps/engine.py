@@ -46,6 +46,9 @@ class Jobs(Protocol):
 class Place(Protocol):
     """Where jobs are started: this machine, or a cluster."""
 
+    def find(self, job: Job) -> Running | None:
+        """Return a job that an earlier start of the sweep left behind and that still waits or runs."""
+
     def start(self, job: Job, lent: list[str], private: tuple[int, ...]) -> Running | None:
         """Start a job; None where another process holds it."""
 
@@ -116,15 +119,15 @@ class Engine:
 
     def _begin(self, job: Job) -> bool:
         """Start a job, adopt it where it runs, or leave it at rest; returns False where it has to wait for a GPU."""
-        state = job.state()
         self.seen[job.name] = job
+        if (left := self.place.find(job)) is not None:
+            self._slots.append(_Slot(job, left, gpus_of(job.known)))
+            self._note(job, "running")
+            return True
+        state = job.state()
         if state in RESTING and state != self.retry:
             self._note(job, state)
             self.jobs.ended(job, state)
-            return True
-        if state == "running":
-            self._slots.append(_Slot(job, Adopted(job.lock), gpus_of(job.known)))
-            self._note(job, "running")
             return True
         lent = self.gpus.lend(self.gpus.wanted(job.config["trainer"]))
         if lent is None:

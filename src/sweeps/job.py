@@ -23,7 +23,7 @@ CONTROL = ("sweep", "sweep_dir", "search", "pruner", "hydra", "runs_dir", "resum
 INERT = (
     *("threads", "logger", "name", "tags", "allowed_packages", "data.num_workers", "data.root", "data.cache_dir"),
     *("data.store", "data.store_budget", "data.stream", "data.stream_cache"),
-    "callbacks.last.every_n_train_steps",
+    *("callbacks.last.every_n_train_steps", "trainer.strategy.timeout"),
 )
 """Keys that may change without the result of a finished job becoming another."""
 
@@ -122,6 +122,8 @@ class Job:
             return str(reason).partition("\n")[0]
         attempts = self.known.get("attempts") or [{}]
         code = attempts[-1].get("exit_code")
+        if why := attempts[-1].get("why"):
+            return str(why)
         if code is not None and code < 0:
             return f"killed by signal {-code}"
         lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
@@ -149,11 +151,16 @@ class Job:
         }
         write_json(self.path / "job.json", self.known)
 
-    def end(self, exit_code: int | None) -> None:
-        """Write down how it ended; None where that is not known, because another sweep had started it."""
+    def end(self, exit_code: int | None, why: str | None = None) -> None:
+        """Write down how it ended, unless that was done; None where nobody knows, as another sweep had started it.
+
+        `why` is a scheduler's word for it.
+        """
         self.known = read_job(self.path)
-        self.known["attempts"][-1] |= {"end": _now(), "exit_code": exit_code}
-        write_json(self.path / "job.json", self.known)
+        attempt = self.known["attempts"][-1]
+        if attempt["end"] is None:
+            attempt |= {"end": _now(), "exit_code": exit_code, "why": why}
+            write_json(self.path / "job.json", self.known)
 
     def put_aside(self) -> Path:
         """Move what is there of it to a name beside it, so that it can run anew and nothing is lost."""

@@ -22,6 +22,10 @@ class ThisMachine:
     """Where a search keeps its trials, for jobs that report to it."""
     _loaded: bool = False
 
+    def find(self, job: Job) -> processes.Running | None:
+        """Return a job that still runs since an earlier start of the sweep."""
+        return processes.Adopted(job.lock) if job.lock.exists() and locks.is_held(job.lock) else None
+
     def start(self, job: Job, lent: list[str], private: tuple[int, ...]) -> processes.Running | None:
         """Start a job; None where another process holds it."""
         if self.preload and not self._loaded:

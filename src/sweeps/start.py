@@ -20,7 +20,7 @@ from src.errors import UserError
 from src.files import write_json
 from src.runs.record import read_record
 from src.sweeps import locks
-from src.sweeps.cluster import Cluster, Elsewhere, cluster_of
+from src.sweeps.cluster import Cluster, Elsewhere, cluster_of, require_one_task
 from src.sweeps.devices import Gpus, visible_gpus
 from src.sweeps.engine import Engine, Jobs, require_enough
 from src.sweeps.grid import Grid, combinations
@@ -91,6 +91,8 @@ def sweep(assessment: Assessment, file: str | None = None) -> int:
     gpus = Elsewhere() if kind else Gpus(visible_gpus())
     checked = all_checked(plan) if plan.is_grid else probes(plan)
     require_enough(gpus, checked)
+    if kind:
+        require_one_task(plan.composed.launcher, checked)
     lock = locks.hold_sweep(own_folder(plan.folder))
     place: ThisMachine | Cluster = ThisMachine(settings["preload"], settings["jobs"])
     if kind:
@@ -263,11 +265,15 @@ def earlier_jobs(plan: Plan, paths: Sequence[Path]) -> list[Job]:
 
 def conclude(plan: Plan, engine: Engine) -> int:
     """Say what came of it; returns the exit code."""
-    wrong = {state: [name for name, found in engine.states.items() if found == state] for state in ("failed", "stale")}
+    ends = ("interrupted", "failed", "stale")
+    wrong = {state: [name for name, found in engine.states.items() if found == state] for state in ends}
     for state, names in wrong.items():
-        for name in names:
-            job = engine.seen[name]
-            print(f"{state}: {job.path}{f': {job.reason()}' if state == 'failed' else ''}", file=sys.stderr)
+        for job in (engine.seen[name] for name in names if name in engine.seen):
+            print(f"{state}: {job.path}{f': {job.reason()}' if state != 'stale' else ''}", file=sys.stderr)
+    if wrong["interrupted"]:
+        print(
+            f"{len(wrong['interrupted'])} jobs were interrupted; the same command goes on with them.", file=sys.stderr
+        )
     if wrong["failed"]:
         print(f"{len(wrong['failed'])} jobs failed; sweep.retry=failed runs them again.", file=sys.stderr)
     if wrong["stale"]:

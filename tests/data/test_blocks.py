@@ -14,9 +14,10 @@ from src.data import blocks
 from src.data.augmentation import Augmentation
 from src.data.dataset import BatchDataset
 from src.data.medium import Files
-from src.data.module import _Augment, quiet_worker
+from src.data.module import _Augment
 from src.data.sampler import TrainBatches
 from src.data.sources.shapes import Shapes
+from src.data.worker import prepare_worker
 
 PLAIN = {
     "crop_scale": (0.5, 1.0), "crop_ratio": (0.75, 4 / 3), "horizontal_flip": 0.5, "vertical_flip": 0.0,
@@ -37,7 +38,7 @@ def loader(workers: int, places: int, batch_size: int = 8) -> DataLoader:
         batch_size=None,
         num_workers=workers,
         persistent_workers=workers > 0,
-        worker_init_fn=quiet_worker,
+        worker_init_fn=prepare_worker,
     )
 
 
