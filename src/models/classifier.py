@@ -36,6 +36,7 @@ class Classifier(ImageModule):
 
     requires: ClassVar[tuple[str, ...]] = ("label",)
     gathers: ClassVar[bool] = True
+    maps_classes: ClassVar[bool] = True
 
     def __init__(
         self,
