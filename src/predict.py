@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 from src.config.command import Composed, main
+from src.errors import UserError
 
 
 def predict(composed: Composed) -> None:
-    """Predict a file, a folder or a glob, and print a few of the answers."""
+    """Predict a file, a folder or a glob, and print a few of the answers.
+
+    Raises UserError for the size of a map where none is asked for.
+    """
     from src.runs import session
 
     asked = composed.config
     run, config = session.reopen(asked.run, composed.for_the_run)
-    from src.runs.prediction import predict
+    asked_of_both = {
+        key: asked[key] for key in ("output", "pictures", "anchor", "gallery", "checkpoint", "device")
+    }  # fmt: skip
+    if asked.map:
+        from src.runs.class_maps import map_classes
 
-    rows, path = predict(
-        config,
-        run,
-        source=asked.input,
-        output=asked.output,
-        pictures=asked.pictures,
-        anchor=asked.anchor,
-        gallery=asked.gallery,
-        checkpoint=asked.checkpoint,
-        batch_size=asked.batch_size,
-        num_workers=asked.num_workers,
-        device=asked.device,
-    )
+        rows, path = map_classes(config, run, source=asked.input, size=asked.size, **asked_of_both)
+    elif asked.size != "auto":
+        raise UserError(f"size={asked.size}: only a map has a size of its own; type map=true, or leave it away")
+    else:
+        from src.runs.prediction import predict
+
+        rows, path = predict(
+            config,
+            run,
+            source=asked.input,
+            batch_size=asked.batch_size,
+            num_workers=asked.num_workers,
+            **asked_of_both,
+        )
     for row in rows[:10]:
         print("  ".join(f"{value}" for key, value in row.items() if not key.startswith("p(")))
     if len(rows) > 10:

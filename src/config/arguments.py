@@ -94,6 +94,8 @@ class Predict:
     input: str
     output: str
     pictures: str | None
+    map: bool
+    size: Literal["auto"] | Annotated[int, Ge(1)]
     anchor: str | None
     gallery: str | None
     checkpoint: Literal["best", "last"]

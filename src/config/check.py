@@ -12,7 +12,7 @@ from src.config import compatibility, schema, suggestions, values
 from src.config.composed import Composed
 from src.config.groups import leaves
 from src.config.problems import Problem, did_you_mean, nearest
-from src.config.resolving import BROKEN, resolved
+from src.config.resolving import BROKEN, resolved, without_broken
 from src.config.schema import Section
 from src.config.signatures import NoSuchTarget, Signature, signature
 from src.config.types import Type
@@ -22,7 +22,7 @@ def problems(composed: Composed) -> list[Problem]:
     """Return everything that is wrong with a configuration, composed just now or read back from a run directory."""
     check = _Check(composed)
     check.root()
-    misfits = compatibility.problems(composed)
+    misfits = compatibility.problems(composed, without_broken(check.values))
     explained = {problem.key for problem in misfits}
     return [*misfits, *(problem for problem in check.found if problem.key not in explained)]
 

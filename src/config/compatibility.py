@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
-
-from omegaconf import ListConfig
 
 from src.config.composed import Composed
 from src.config.groups import Content, leaves, readable
 from src.config.problems import COMMAND_LINE, Problem, did_you_mean, listing
 from src.config.signatures import NoSuchTarget, class_literal
 
+Values = Mapping[str, Any]
+"""A configuration as far as it could be resolved."""
 
-def problems(composed: Composed) -> list[Problem]:
-    """Return what does not fit together; each part by itself has been found right."""
+
+def problems(composed: Composed, values: Values) -> list[Problem]:
+    """Return what of a configuration does not fit together; `values` are its own, resolved."""
     fresh = bool(composed.layers)  # a saved run was checked against its experiment when it began
     return [
-        *_model_and_data(composed),
-        *_model_and_source(composed),
-        *_mixed_batches(composed),
-        *_store_and_stream(composed),
-        *_unknown_figures(composed),
+        *_model_and_data(composed, values),
+        *_model_and_source(composed, values),
+        *_mixed_batches(composed, values),
+        *_store_and_stream(composed, values),
+        *_unknown_figures(composed, values),
         *(_typed_and_experiment(composed) if fresh else ()),
     ]
 
@@ -40,8 +41,8 @@ def notes(composed: Composed) -> list[str]:
     return found
 
 
-def _model_and_data(composed: Composed) -> Iterator[Problem]:
-    model, data = (composed.config.get(name) for name in ("model", "data"))
+def _model_and_data(composed: Composed, values: Values) -> Iterator[Problem]:
+    model, data = (values.get(name) for name in ("model", "data"))
     source = data.get("source") if data else None
     if not model or not source or composed.unsure & {"model", "data"}:
         return
@@ -57,9 +58,9 @@ def _model_and_data(composed: Composed) -> Iterator[Problem]:
     yield Problem(where, " ".join(names), what, suggestion)
 
 
-def _model_and_source(composed: Composed) -> Iterator[Problem]:
+def _model_and_source(composed: Composed, values: Values) -> Iterator[Problem]:
     """Yield where a model that starts from something learned is not told from what."""
-    model = composed.config.get("model")
+    model = values.get("model")
     if not model or "model" in composed.unsure or model.get("source") is not None:
         return
     if _literal(model, "needs_source"):
@@ -69,9 +70,9 @@ def _model_and_source(composed: Composed) -> Iterator[Problem]:
         yield Problem(composed.origins.of("model.source")[0], "model.source", what, suggestion)
 
 
-def _mixed_batches(composed: Composed) -> Iterator[Problem]:
+def _mixed_batches(composed: Composed, values: Values) -> Iterator[Problem]:
     """Yield where batches would be mixed up for a model whose targets have no mixture."""
-    model, augment = (composed.config.get(name) or {} for name in ("model", "augment"))
+    model, augment = (values.get(name) or {} for name in ("model", "augment"))
     if composed.unsure & {"model", "augment"} or _literal(model, "mixes") is not False:
         return
     for key in ("mixup", "cutmix"):
@@ -81,9 +82,9 @@ def _mixed_batches(composed: Composed) -> Iterator[Problem]:
             yield Problem(where, f"augment.{key}={augment[key]}", what, f"type augment.{key}=0")
 
 
-def _store_and_stream(composed: Composed) -> Iterator[Problem]:
+def _store_and_stream(composed: Composed, values: Values) -> Iterator[Problem]:
     """Yield where a stream is wanted and none is named, or one is named and would not be read."""
-    data = composed.config.get("data") or {}
+    data = values.get("data") or {}
     if "data" in composed.unsure:
         return
     streams, stream = data.get("store") == "stream", data.get("stream")
@@ -95,15 +96,15 @@ def _store_and_stream(composed: Composed) -> Iterator[Problem]:
         yield Problem(COMMAND_LINE, f"data.stream={stream}", what, "type data.store=stream too")
 
 
-def _unknown_figures(composed: Composed) -> Iterator[Problem]:
+def _unknown_figures(composed: Composed, values: Values) -> Iterator[Problem]:
     """Yield the validation figures that a training or a search is to go by and its model does not give."""
-    model = composed.config.get("model") or {}
+    model = values.get("model") or {}
     if composed.unsure & {"model", "search"}:
         return
     names = [f"val/{name}" for name in _literal(model, "figures") or ()]
     asked = [("model.monitor", model.get("monitor"))]
-    metric = (composed.config.get("search") or {}).get("metric")
-    asked += [("search.metric", one) for one in (metric if isinstance(metric, list | ListConfig) else [metric])]
+    metric = (values.get("search") or {}).get("metric")
+    asked += [("search.metric", one) for one in (metric if isinstance(metric, list) else [metric])]
     for key, name in asked:
         if names and isinstance(name, str) and name.startswith("val/") and name not in names:
             what = f"{name} is no figure of model={composed.choices.get('model') or '?'}"

@@ -25,6 +25,13 @@ def resolved(config: DictConfig) -> tuple[dict[str, Any], dict[str, str]]:
     return {str(key): value for key, value in plain.items()}, reasons
 
 
+def without_broken(values: Any) -> Any:
+    """Return resolved values without those that are BROKEN, for who judges them together and not one by one."""
+    if not isinstance(values, dict):
+        return values
+    return {key: without_broken(value) for key, value in values.items() if value is not BROKEN}
+
+
 def _one_by_one(node: Any, prefix: str, reasons: dict[str, str]) -> Any:
     if not OmegaConf.is_dict(node):
         return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node

@@ -74,6 +74,8 @@ class ImageModule(LightningModule):
 
     requires: ClassVar[tuple[str, ...]] = ()
     compares: ClassVar[bool] = False
+    maps_classes: ClassVar[bool] = False
+    """Whether its network can say the class at each place of an image (`predict map=true`)."""
     mixes: ClassVar[bool] = True
     """Whether it can learn from batches after mixup or cutmix, with soft labels."""
     head: ClassVar[Literal["classes", "embedding"]] = "classes"

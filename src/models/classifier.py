@@ -44,6 +44,7 @@ class Classifier(ImageModule):
         "top5_accuracy",
         "average_precision",
     )
+    maps_classes: ClassVar[bool] = True
 
     def __init__(
         self,

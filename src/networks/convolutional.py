@@ -16,6 +16,7 @@ from src.errors import UserError
 from src.networks.features import final_features
 from src.networks.meta import run_on_meta
 from src.networks.pooling import AdaptiveAveragePool
+from src.networks.trace import trace
 
 SILENT = (nn.Flatten, nn.Dropout, nn.Identity)
 """Modules between features and logits that evaluation does not need."""
@@ -34,9 +35,11 @@ class Convolutional(nn.Module):
     def __init__(self, network: nn.Module, in_channels: int, image_size: int) -> None:
         """Raise UserError where something else than dense layers, 1x1 filters and averages follows the features."""
         super().__init__()
-        self.network = network
+        self.network, self.image_size = network, image_size
         self.features, shape = final_features(network, in_channels, image_size)
         self.head = nn.Sequential(*_head(network, self.features, shape, in_channels, image_size))
+        self.stride = trace(network, in_channels, image_size, image_size).fields[self.features].rows.stride
+        """Pixels of the image from one place of the map to the next."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the map of logits."""

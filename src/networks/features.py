@@ -58,7 +58,7 @@ def final_features(network: nn.Module, in_channels: int, image_size: int) -> tup
 
 def _refusal(network: nn.Module) -> str:
     return (
-        f"{type(network).__name__} does not end in a convolutional map (B, C, H, W), from which the box is found: "
+        f"{type(network).__name__} does not end in a convolutional map (B, C, H, W), which says what is where: "
         "choose a convolutional network"
     )
 

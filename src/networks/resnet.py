@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from torchvision.models import ResNet
 
 BLOCKS = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 6, 3], 101: [3, 4, 23, 3], 152: [3, 8, 36, 3]}
-"""Blocks per stage of the published depths; basic blocks below 50, bottlenecks from there."""
+"""Blocks per stage of the published depths."""
+BOTTLENECKS_FROM = 50
+"""The depth from which blocks are bottlenecks, of three layers; those of less deep networks have two."""
 
 
 def resnet(
@@ -39,11 +41,11 @@ def resnet(
 ) -> nn.Module:
     """Build a ResNet.
 
-    `layers` gives the blocks of each stage for a depth that the paper lacks; `depth` then says whether they are basic
-    (two layers each) or bottlenecks (three). With an `output_stride` of 16 or 8 the last one or two stages are dilated
-    rather than strided: the same weights look at the same extent, on a map two or four times as large. Without
-    `shortcuts` it is the plain network of section 4.1, which learns worse the deeper it is. Raises UserError where
-    depth and layers contradict each other.
+    Of a depth that the paper lacks the blocks are spread over the stages (`stages`), unless `layers` gives those of
+    each stage; `depth` then says whether they are basic (two layers each) or bottlenecks (three). With an
+    `output_stride` of 16 or 8 the last one or two stages are dilated rather than strided: the same weights look at the
+    same extent, on a map two or four times as large. Without `shortcuts` it is the plain network of section 4.1, which
+    learns worse the deeper it is. Raises UserError where depth and layers contradict each other.
     """
     from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
@@ -68,15 +70,11 @@ def published_name(*, depth: int, layers: list[int] | None, **_: Any) -> str | N
 def stages(depth: int, layers: list[int] | None) -> tuple[list[int], int]:
     """Return the blocks of the four stages, and the layers of a block.
 
-    The stem and the dense layer are counted too, so a depth is 2 + 2n or 2 + 3n for n blocks.
+    The stem and the dense layer are counted too, so a depth is 2 + 2n or 2 + 3n for n blocks. Raises UserError for
+    another, and where depth and layers contradict each other.
     """
     if layers is None:
-        if depth not in BLOCKS:
-            raise UserError(
-                f"network.depth={depth}: the paper has {', '.join(map(str, BLOCKS))}; another depth needs its blocks "
-                "per stage, such as network.depth=10 network.layers=[1,1,1,1]"
-            )
-        return BLOCKS[depth], 2 if depth < 50 else 3
+        return BLOCKS.get(depth) or _spread(depth), 2 if depth < BOTTLENECKS_FROM else 3
     if len(layers) != 4 or min(layers) < 1:
         raise UserError(f"network.layers={layers}: expected four stages of at least one block, such as [1,1,1,1]")
     basic, bottleneck = (2 + layers_per_block * sum(layers) for layers_per_block in (2, 3))
@@ -86,6 +84,24 @@ def stages(depth: int, layers: list[int] | None) -> tuple[list[int], int]:
             f"network.depth is {depth}; type network.depth={basic} or network.depth={bottleneck}"
         )
     return layers, 2 if depth == basic else 3
+
+
+def _spread(depth: int) -> list[int]:
+    """Return the blocks per stage of a depth that the paper lacks: as many in each, and what is left over within.
+
+    The stages in the middle get it, as they do in the published depths.
+    """
+    each = 2 if depth < BOTTLENECKS_FROM else 3
+    blocks, rest = divmod(depth - 2, each)
+    if rest or blocks < 4:
+        below = max(4, (depth - 2) // each)
+        near = f"{2 + each * below} or {2 + each * (below + 1)}" if blocks >= 4 else str(2 + each * 4)
+        raise UserError(
+            f"network.depth={depth}: a ResNet has a first and a last layer and, below {BOTTLENECKS_FROM} layers, at "
+            f"least four blocks of two, from there of three; type network.depth={near}"
+        )
+    number, over = divmod(blocks, 4)
+    return [number, number + (over > 1), number + (over > 0), number + (over > 2)]
 
 
 def _dilate(stages: Sequence[nn.Module]) -> None:

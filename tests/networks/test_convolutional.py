@@ -19,11 +19,17 @@ def pair(family: str) -> tuple[torch.nn.Module, Convolutional]:
     return dense, Convolutional(dense, 3, SIZES[family]).eval()
 
 
-@pytest.mark.parametrize("family", SIZES)
+@pytest.fixture(scope="module")
+def networks(request: pytest.FixtureRequest) -> tuple[torch.nn.Module, Convolutional]:
+    """Return the networks of one family, which all tests of it share: some take seconds to draw their weights."""
+    return pair(request.param)
+
+
+@pytest.mark.parametrize("networks", SIZES, indirect=True)
 @torch.no_grad()
-def test_at_the_training_size_it_is_the_dense_network(family: str) -> None:
-    dense, convolutional = pair(family)
-    images = torch.rand(2, 3, SIZES[family], SIZES[family])
+def test_at_the_training_size_it_is_the_dense_network(networks: tuple[torch.nn.Module, Convolutional]) -> None:
+    dense, convolutional = networks
+    images = torch.rand(2, 3, convolutional.image_size, convolutional.image_size)
     found = convolutional(images)
     assert found.shape == (2, 7, 1, 1)
     torch.testing.assert_close(found.flatten(1), dense(images), rtol=1e-5, atol=1e-5)
@@ -42,10 +48,12 @@ def test_lenet_says_at_each_place_what_it_says_of_that_crop() -> None:
             torch.testing.assert_close(found[..., row, column], dense(crop), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize(("family", "window"), [("vgg19", 7), ("alexnet", 6)])
+@pytest.mark.parametrize(("networks", "window"), [("vgg19", 7), ("alexnet", 6)], indirect=["networks"])
 @torch.no_grad()
-def test_each_place_is_the_dense_head_on_that_window_of_the_large_map(family: str, window: int) -> None:
-    dense, convolutional = pair(family)
+def test_each_place_is_the_dense_head_on_that_window_of_the_large_map(
+    networks: tuple[torch.nn.Module, Convolutional], window: int
+) -> None:
+    dense, convolutional = networks
     image = torch.rand(1, 3, 288, 256)
     maps = dense.features(image)
     found = convolutional(image)

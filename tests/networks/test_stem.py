@@ -85,9 +85,21 @@ def test_a_resnet_of_the_users_own_depth_has_that_many_layers():
 
 
 @pytest.mark.parametrize(
+    ("depth", "blocks"),
+    [(10, [1, 1, 1, 1]), (20, [2, 2, 3, 2]), (26, [3, 3, 3, 3]), (34, [3, 4, 6, 3]), (62, [5, 5, 5, 5])],
+)
+def test_any_depth_has_its_blocks_spread_over_the_stages(depth, blocks):
+    found, layers_per_block = stages(depth, None)
+    assert found == blocks
+    assert 2 + layers_per_block * sum(found) == depth
+
+
+@pytest.mark.parametrize(
     ("depth", "layers", "message"),
     [
-        (20, None, r"network\.depth=20: the paper has 18, 34, 50, 101, 152"),
+        (17, None, r"type network\.depth=16 or 18"),
+        (51, None, r"type network\.depth=50 or 53"),
+        (8, None, r"type network\.depth=10"),
         (18, [1, 1, 1, 1], r"type network\.depth=10 or network\.depth=14"),
         (8, [1, 1, 1], "expected four stages"),
         (8, [1, 1, 1, 0], "at least one block"),

@@ -1,0 +1,185 @@
+"""A map of class scores over a person's own images: the classifier of a run, its dense layers as filters."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from src.config.signatures import class_literal
+from src.data.crop import resized
+from src.data.decode import Unreadable, decode
+from src.data.normalize import normalize
+from src.data.spec import DataSpec
+from src.errors import UserError
+from src.files import atomic, write_csv, write_json
+from src.models.base import Row
+from src.models.classifier import Classifier, class_columns
+from src.networks.convolutional import Convolutional
+from src.report.class_maps import picture_of_map
+from src.runs.directory import RunDirectory
+from src.runs.evaluation import restore_model
+from src.runs.prediction import chosen_device, image_files, require_reference
+
+log = logging.getLogger(__name__)
+
+PIXELS = 1024 * 1024
+"""Of an image, at most, with `size=auto`: what bounds the memory. VGG19 takes half a GiB for so many."""
+
+
+@dataclass(frozen=True)
+class ClassMap:
+    """The classes' logits (K, h, w) and probabilities (K, h, w) over an image brought to `height` by `width` pixels.
+
+    The place (row, column) is the network's answer to the window of `side` pixels that begins at (row * stride,
+    column * stride).
+    """
+
+    logits: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+    height: int
+    width: int
+    side: int
+    stride: int
+
+
+class Mapper:
+    """A classifier over whole images, one at a time."""
+
+    def __init__(self, model: Classifier, size: int | str) -> None:
+        """Raise UserError where the network has no form as filters, or `size` is below the training's."""
+        self.model, self.size, self.side = model, size, model.spec.image_size
+        if isinstance(size, int) and size < self.side:
+            raise UserError(
+                f"size={size}: the network was trained on {self.side} px, and one place of its map needs as many; type "
+                f"size={self.side} or more"
+            )
+        self.network = Convolutional(model.network, model.spec.channels, self.side).to(model.device).eval()
+
+    def of(self, image: NDArray[np.uint8]) -> ClassMap:
+        """Return the map over an image (H, W, C), brought to its size with the aspect kept."""
+        spec, model = self.model.spec, self.model
+        seen = resized(image, *self.extent(*image.shape[:2]))
+        batch = torch.from_numpy(seen).permute(2, 0, 1)[None].to(model.device)
+        with torch.inference_mode():
+            logits = self.network(model.as_network_takes_them(normalize(batch, spec.mean, spec.std))).float()
+            probabilities = _over_places(model, logits)
+        height, width = seen.shape[:2]
+        return ClassMap(
+            logits[0].cpu().numpy(), probabilities[0].cpu().numpy(), height, width, self.side, self.network.stride
+        )
+
+    def extent(self, height: int, width: int) -> tuple[int, int]:
+        """Return the height and width that an image of this size is seen at.
+
+        The shorter side gets `size` pixels; of `auto` it keeps its own, as long as the image has not more than
+        `PIXELS`. Neither side is below the training's.
+        """
+        shorter = min(height, width)
+        most = min(1.0, (PIXELS / (height * width)) ** 0.5)
+        factor = self.size / shorter if isinstance(self.size, int) else most
+        factor = max(factor, self.side / shorter)
+        return round(height * factor), round(width * factor)
+
+
+def _over_places(model: Classifier, logits_BKHW: Tensor) -> Tensor:
+    """Return the probabilities (B, K, h, w) of a map of logits."""
+    places = logits_BKHW.movedim(1, -1)
+    return model.probabilities(places).movedim(-1, 1)
+
+
+def map_classes(
+    config: dict[str, Any],
+    run: RunDirectory,
+    *,
+    source: str,
+    size: int | str,
+    output: str,
+    pictures: str | None,
+    anchor: str | None,
+    gallery: str | None,
+    checkpoint: str,
+    device: str,
+) -> tuple[list[Row], Path]:
+    """Write a row per image, the mean probabilities over its map, and of each image a picture and the map's numbers.
+
+    Pictures and `.npz` files go to the folder `pictures`; one image is in memory at a time. Files that cannot be read
+    are named on standard error and left out. Raises UserError where the run is not a classifier's or its network has
+    no form as filters, for images to compare with, and where `source` matches no image or none can be read.
+    """
+    path = Path(output)
+    if path.suffix not in (".csv", ".json"):
+        raise UserError(f"output={output}: a name that ends in .csv or .json")
+    require_classifier(config, run)
+    require_reference(config, run, anchor, gallery)
+    files = image_files("input", source)
+    spec = DataSpec.load(run.data)
+    uncompiled = config | {"model": config["model"] | {"compile": False}}  # the pass ends in the middle of the network
+    model = restore_model(uncompiled, run, spec, checkpoint).to(chosen_device(device))
+    assert isinstance(model, Classifier)
+    if model.test_time_flip:
+        log.warning("model.test_time_flip: a map is of the images as they are, not of their mirror images too")
+    mapper = Mapper(model, size)
+    folder = path.with_name(f"{path.stem}-maps") if pictures == "auto" else Path(pictures) if pictures else None
+    digits, rows = len(str(len(files))), []
+    for number, file in enumerate(files):
+        try:
+            image = decode(file, spec.channels, size if isinstance(size, int) else None)
+        except Unreadable as error:
+            log.warning("left out: %s %s", file, error.reason)
+            continue
+        found = mapper.of(image)
+        mean = found.probabilities.mean(axis=(1, 2)).tolist()
+        height, width = found.probabilities.shape[1:]
+        columns = class_columns(spec.classes, mean, several=spec.multilabel)
+        rows.append({"path": str(file), "map": f"{height}x{width}", **columns})
+        if folder is not None:
+            _write(folder / f"{number:0{digits}d}-{file.stem}", image, found, spec, rows[-1])
+    if not rows:
+        raise UserError(f"input={source}: none of {len(files)} files can be read")
+    (write_csv if path.suffix == ".csv" else write_json)(path, rows)
+    if folder is not None:
+        log.info("%s: the maps drawn over the images, and their numbers", folder)
+    return rows, path
+
+
+def require_classifier(config: dict[str, Any], run: RunDirectory) -> None:
+    """Raise UserError where a run's model has no classes at each place."""
+    target = config["model"]["_target_"]
+    if not class_literal(target, "maps_classes"):
+        raise UserError(
+            f"map=true: run={run.path} is a {target.rpartition('.')[2]}, and a map of class scores needs a classifier; "
+            "leave it away"
+        )
+
+
+def _write(place: Path, image: NDArray[np.uint8], found: ClassMap, spec: DataSpec, row: Row) -> None:
+    """Write a map as `place`.png and `place`.npz."""
+    picture = picture_of_map(
+        image,
+        found.probabilities,
+        spec.classes,
+        starts=(found.stride / found.height, found.stride / found.width),
+        window=(found.side / found.height, found.side / found.width),
+        words=f"{place.name}: {row['class'] or 'none'}, {float(row['probability']):.0%} on average over {row['map']}",
+        several=spec.multilabel,
+    )
+    with atomic(place.with_name(f"{place.name}.png")) as stream:
+        Image.fromarray(picture).save(stream, "png")
+    with atomic(place.with_name(f"{place.name}.npz")) as stream:
+        np.savez_compressed(
+            stream,  # type: ignore[arg-type]
+            logits=found.logits,
+            probabilities=found.probabilities,
+            classes=np.array(spec.classes),
+            image=np.array([found.height, found.width]),
+            side=np.array(found.side),
+            stride=np.array(found.stride),
+        )
