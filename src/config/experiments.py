@@ -21,6 +21,9 @@ from src.config.problems import COMMAND_LINE, ConfigurationError, Problem, did_y
 FIRST, LATER = "experiments", "successors"
 """The sections of params.yaml: what starts by itself, and what starts from an experiment of the first section."""
 
+EXPLANATIONS = "explanations"
+"""A third one, of what is to be explained of them."""
+
 OUTPUTS = "outputs"
 """The folder in which an experiment's outputs have its name, so that `model.source=outputs/NAME` is one."""
 
@@ -53,7 +56,7 @@ def read_experiments(path: Path) -> dict[str, Experiment]:
 
     Raises ConfigurationError with everything that is wrong, in whichever of them.
     """
-    entries, problems = _entries(_sections(path), path)
+    entries, problems = _entries(sections_of(path), path)
     first = [entry.name for entry in entries if entry.section == FIRST]
     found: dict[str, Experiment] = {}
     for entry in entries:
@@ -94,16 +97,22 @@ def _compose(entry: _Entry, first: list[str], groups: Groups) -> Experiment:
     return Experiment(entry.name, overrides, found.composed, Path(source).name if source else None)
 
 
-def _sections(path: Path) -> dict[str, Any]:
-    """Return the content of params.yaml. Raises ConfigurationError where it cannot be read, or holds something else."""
+def sections_of(path: Path) -> dict[str, Any]:
+    """Return the sections of params.yaml. Raises ConfigurationError where it cannot be read, or holds something else.
+
+    A file without explanations has none of them.
+    """
     try:
         content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigurationError([Problem(str(path), "", f"cannot be read: {error}")]) from error
     sections = dict(content) if isinstance(content, Mapping) else {}
-    unknown = [str(key) for key in sections if key not in (FIRST, LATER)]
-    problems = [Problem(str(path), key, "unknown", did_you_mean(key, (FIRST, LATER))) for key in unknown]
-    for section in (FIRST, LATER):
+    known = (FIRST, LATER, EXPLANATIONS)
+    sections.setdefault(EXPLANATIONS, {})
+    problems = [
+        Problem(str(path), str(key), "unknown", did_you_mean(str(key), known)) for key in sections if key not in known
+    ]
+    for section in known:
         if not isinstance(sections.get(section), Mapping):
             what = "must be a section of NAME: overrides"
             problems.append(Problem(str(path), section, what, "{} where there are none"))

@@ -29,11 +29,9 @@ def explain(composed: Composed) -> tuple[str | None, Path | None]:
 
     Raises UserError where the method lacks something, or is given what it would ignore.
     """
-    needs = {
-        name: class_literal(composed.config.method["_target_"], name) is not False
-        for name in ("needs_images", "needs_network")
-    }
-    require_what_is_needed(composed, **needs)
+    require_what_is_needed(composed)
+    if composed.config.run is not None:
+        open_run(composed.config.run)
     config = saved.plain(composed.config)
     name = str(composed.choices["method"])
     from src.explanations.opening import opened  # what all of it takes is imported when the rest is right
@@ -42,7 +40,7 @@ def explain(composed: Composed) -> tuple[str | None, Path | None]:
     folder = Path(config["output"] or (Path(config["run"]) / "explain" if config["run"] else "explain"))
     output = Output(folder / name, name)
     method: Method = build(config["method"])
-    found = opened(config, composed.for_the_run, output, untrained=name == "layers", **needs)
+    found = opened(config, composed.for_the_run, output, untrained=name == "layers", **_needs(composed))
     output.clear()
     text = method.explain(found.given)
     if not output.files:
@@ -59,12 +57,21 @@ def explain(composed: Composed) -> tuple[str | None, Path | None]:
     return text, output.folder
 
 
-def require_what_is_needed(composed: Composed, *, needs_images: bool, needs_network: bool) -> None:
-    """Raise UserError where a method lacks what it needs, or something was typed that it would ignore."""
+def _needs(composed: Composed) -> dict[str, bool]:
+    """Return whether the method `needs_images` and `needs_network`."""
+    target = composed.config.method["_target_"]
+    return {name: class_literal(target, name) is not False for name in ("needs_images", "needs_network")}
+
+
+def require_what_is_needed(composed: Composed) -> None:
+    """Raise UserError where a method lacks what it needs, or something was typed that it would ignore.
+
+    The run need not be there yet.
+    """
+    needs_images, needs_network = _needs(composed).values()
     asked, method = composed.config, f"method={composed.choices['method']}"
     _require_question(composed)
     if asked.run is not None:
-        open_run(asked.run)
         _require_used(composed)
     typed = {override.key.partition(".")[0]: override.canonical for override in composed.typed}
     images = [f"{key}={asked[key]}" for key in ("input", "split") if asked[key] is not None]

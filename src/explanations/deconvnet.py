@@ -36,7 +36,7 @@ RECTIFIERS = {
 """Activations, as torch's functions are named, that pass what is positive and little else."""
 
 
-BRIGHTEST = 0.99
+BRIGHTEST = 0.995
 """The share of values below the one that is black or white: single pixels would leave all others gray."""
 GRAY = 128
 

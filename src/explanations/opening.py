@@ -51,7 +51,8 @@ def opened(
         run, config = session.reopen(asked["run"], for_the_run)
         device = chosen_device(asked["device"])
         if asked["split"] is not None:
-            model, data, _ = restore(config, run, asked["checkpoint"])
+            model, data, spec = restore(config, run, asked["checkpoint"])
+            output.data_digest = spec.digest
             if not len(data.splits[asked["split"]]):
                 raise UserError(f"split={asked['split']} is empty here")
             images = Split(data, asked["split"])

@@ -30,6 +30,8 @@ class Output:
     """What is explained, for a heading."""
     words: str = ""
     """How to read the pictures."""
+    data_digest: str | None = None
+    """Of the run's data, where they are what is explained."""
     numbers: dict[str, Any] = field(default_factory=dict)
     pictures: list[dict[str, str]] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
@@ -69,6 +71,7 @@ class Output:
             "method": self.method,
             "title": self.title,
             "words": self.words,
+            "data_digest": self.data_digest,
             "numbers": self.numbers,
             "pictures": self.pictures,
             "files": self.files,

@@ -75,9 +75,9 @@ class Strongest:
 def worth_a_look(found: Mapping[str, Strongest], number: int) -> dict[str, list[int]]:
     """Return `number` channels of each layer that stand out and differ from those before them on the page.
 
-    A network's channels answer to much the same few images, those of the strongest colours, more than to others. So a
-    channel gives way, where there are others, if a channel before it, in whichever layer, has its images of the same
-    class, or shares more than `SHARED` of them.
+    A network's channels answer to much the same few images, those of the strongest colours, more than to others. So
+    first come channels whose images are of a class, and of another than those of all channels before, in whichever
+    layer; then those that share at most `SHARED` of their images with one before; then all others.
     """
     classes: set[int] = set()
     images: list[set[int]] = []
@@ -97,7 +97,8 @@ def worth_a_look(found: Mapping[str, Strongest], number: int) -> dict[str, list[
 
 
 def _of_another_class(strongest: Strongest, channel: int, classes: set[int], images: Sequence[set[int]]) -> bool:
-    return strongest.class_of(channel) not in classes and _of_other_images(strongest, channel, classes, images)
+    own = strongest.class_of(channel)
+    return own is not None and own not in classes and _of_other_images(strongest, channel, classes, images)
 
 
 def _of_other_images(strongest: Strongest, channel: int, classes: set[int], images: Sequence[set[int]]) -> bool:

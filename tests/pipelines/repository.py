@@ -20,6 +20,7 @@ successors:
   transfer: >-
     model=transfer model.source=outputs/classifier data.source.size=32 data.source.train=32 data.source.val=32
     data.source.test=32 data.source.seed=1 augment=none trainer=cpu trainer.max_epochs=1 threads=1 logger=csv
+explanations: {}
 """
 
 

@@ -13,7 +13,9 @@ from typing import Any
 
 from src.config import saved
 from src.config.code import code_digests, forget, module_of
+from src.config.composed import Composed
 from src.config.experiments import NOT_HERE, Experiment, read_experiments
+from src.config.explained import read_explanations, settled
 from src.errors import UserError
 from src.files import write_json
 from src.runs.stages.places import PARAMS, STAGES
@@ -34,6 +36,12 @@ EVALUATION = (
     *("pipelines.evaluate", "src.runs.session", "src.runs.evaluation", "src.config.build"),
     "src.config.saved",  # applies overrides to what was trained
 )
+EXPLANATION = (
+    *("pipelines.explain", "src.explanations.command", "src.runs.session", "src.runs.evaluation", "src.config.build"),
+    "src.config.saved",
+)
+PICTURES = ("src.explanations.page", "src.explanations.drawing")
+"""What an explanation shows itself with: the frame of the report's pages, and colours, which count here."""
 PREPARATION = ("pipelines.prepare", "src.data.module", "src.config.build")
 SOURCES = ("pipelines.sources",)
 REPORT = ("pipelines.overview", "src.config.settings", "src.config.groups")
@@ -55,7 +63,9 @@ def write_dependencies() -> list[Experiment]:
     Raises ConfigurationError with the mistakes of all experiments.
     """
     experiments = read_experiments(PARAMS)
-    for path, content in _files(experiments):
+    explanations = read_explanations(PARAMS, experiments)
+    _require_explainable(explanations)
+    for path, content in _files(experiments, explanations):
         write_json(STAGES / path, content)
     return list(experiments.values())
 
@@ -86,19 +96,26 @@ def current(stage: str) -> dict[str, Experiment]:
         known = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read: it is written by `dvc repro configs`") from error
-    now = next((content for name, content in _files(experiments) if name == stage), None)
+    now = next(
+        (content for name, content in _files(experiments, read_explanations(PARAMS, experiments)) if name == stage),
+        None,
+    )
     if json.loads(json.dumps(now)) != known:
         what = ", ".join(_differences(known, now or {}))
         raise UserError(f"{path} is out of date ({what}): files were changed since; type dvc repro again")
     return experiments
 
 
-def _files(experiments: Mapping[str, Experiment]) -> Iterator[tuple[str, Content]]:
+def _files(
+    experiments: Mapping[str, Experiment], explanations: Mapping[str, Sequence[Composed]]
+) -> Iterator[tuple[str, Content]]:
     """Yield the file and content of each stage's dependencies."""
     for experiment in experiments.values():
         targets = targets_of(experiment, experiments)
         yield f"{experiment.name}/train.json", training(experiment, targets)
         yield f"{experiment.name}/evaluate.json", {"code": _code(EVALUATION, targets, experiment)}
+        if experiment.name in explanations:
+            yield f"{experiment.name}/explain.json", explaining(experiment, targets, explanations[experiment.name])
     yield "prepare.json", preparation(list(experiments.values()))
     sources = {name: experiment.source for name, experiment in experiments.items()}
     yield "sources.json", {"sources": sources, "code": code_digests(SOURCES, beside=BESIDE, packages=("pipelines",))}
@@ -106,7 +123,7 @@ def _files(experiments: Mapping[str, Experiment]) -> Iterator[tuple[str, Content
     shown = code_digests(
         [*REPORT, *sections], beside=("src.config", "src.runs.stages.dependencies"), packages=("pipelines",)
     )
-    yield "report.json", {"experiments": list(experiments), "code": shown}
+    yield "report.json", {"experiments": list(experiments), "explained": list(explanations), "code": shown}
 
 
 def training(experiment: Experiment, targets: Sequence[str]) -> Content:
@@ -117,6 +134,26 @@ def training(experiment: Experiment, targets: Sequence[str]) -> Content:
         "config": portable(saved.plain(experiment.composed.config)),
         "code": _code(TRAINING, targets, experiment),
     }
+
+
+def explaining(experiment: Experiment, targets: Sequence[str], explanations: Sequence[Composed]) -> Content:
+    """Return what the explanations of an experiment depend on beside what it has learned and its data."""
+    asked = [settled(composed) for composed in explanations]
+    code = _code(EXPLANATION, [*targets, *_targets(asked)], experiment)
+    shown = code_digests(PICTURES, beside=("src.config",), packages=("pipelines",))
+    return {"explanations": asked, "code": dict(sorted((code | shown).items()))}
+
+
+def _require_explainable(explanations: Mapping[str, Sequence[Composed]]) -> None:
+    """Raise UserError where a method lacks what it needs, before anything is trained."""
+    from src.explanations.command import require_what_is_needed
+
+    for name, composed in explanations.items():
+        for one in composed:
+            try:
+                require_what_is_needed(one)
+            except UserError as error:
+                raise UserError(f"{PARAMS} explanations.{name}: {error}") from error
 
 
 def preparation(experiments: Sequence[Experiment]) -> Content:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from src.config.explained import read_explanations
 from src.runs.stages.dependencies import current, keep_only
-from src.runs.stages.places import EVALUATED, OUTPUTS
+from src.runs.stages.places import EVALUATED, OUTPUTS, PARAMS
 
 
 def write() -> None:
@@ -12,5 +13,7 @@ def write() -> None:
     keep_only(EVALUATED, experiments)
     from src.report.overview import write_report
 
-    write_report([OUTPUTS / name for name in experiments], OUTPUTS / "report.html", reproducible=True)
+    explained = [OUTPUTS / name for name in read_explanations(PARAMS, experiments)]  # also those that are still to come
+    runs = [OUTPUTS / name for name in experiments]
+    write_report(runs, OUTPUTS / "report.html", reproducible=True, explained=explained)
     current("report.json")
