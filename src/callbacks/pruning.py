@@ -31,7 +31,8 @@ def _note(path: Path, epoch: int) -> None:
 class Pruning(AfterMetrics):
     """Reports the search's metric after every epoch in which it was measured, and stops where the pruner says so.
 
-    The first process asks; all of them hear the answer and stop together, after the epoch has been saved.
+    The first process asks; all of them hear the answer and stop together, after the epoch has been saved. What has
+    come to its last epoch is no longer stopped.
     """
 
     def __init__(self, *, folder: Path, study: Mapping[str, Any], trial: int) -> None:
@@ -45,6 +46,8 @@ class Pruning(AfterMetrics):
             return
         value, epoch = float(trainer.callback_metrics[metric]), trainer.current_epoch + 1
         stop = self._should_stop(value, epoch) if trainer.is_global_zero else False
+        if epoch == trainer.max_epochs:  # nothing is left to be saved by stopping
+            return
         if trainer.strategy.broadcast(stop):
             if trainer.world_size > 1:
                 _note(Path(trainer.default_root_dir) / "ranks" / f"{trainer.global_rank}.json", epoch)

@@ -81,6 +81,7 @@ def compose(config_name: str, argv: Sequence[str] | None = None) -> Composed:
     if options.cfg or options.info:
         flags = [argument for argument in arguments if argument not in options.overrides]
         _hand_to_hydra(config_name, [*flags, *assessment.hydra_overrides])
+    _require_sweep(config_name, assessment)
     if os.environ.get("LOCAL_RANK", "0") == "0":
         for note in compatibility.notes(composed):
             print(f"note: {note}", file=sys.stderr)
@@ -94,6 +95,13 @@ def _sweep(config_name: str, assessment: Assessment, file: str | None) -> NoRetu
     from src.sweeps.start import sweep
 
     sys.exit(sweep(assessment, file))
+
+
+def _require_sweep(config_name: str, assessment: Assessment) -> None:
+    """Raise UserError where a single training was typed with what only a sweep goes by."""
+    for override in assessment.typed:
+        if config_name == "train" and override.key.partition(".")[0] in ("search", "pruner", "sweep", "sweep_dir"):
+            raise UserError(f"{override.canonical}: this is one training; add -m for a sweep")
 
 
 def _parse(arguments: Sequence[str]) -> Any:

@@ -79,13 +79,13 @@ def importances(
 
     By optuna's PED-ANOVA (Watanabe et al. 2023), over grids as well as searches. A grid's numbers are read as choices.
     """
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     ended = finished(points, [metric])
     varied = [dimension for dimension in dimensions if len({point.values[dimension.key] for point in ended}) > 1]
     if len(ended) < 4 or not varied:
         return {}
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="minimize" if direction == "min" else "maximize")
     space = {
         dimension.key: optuna.distributions.CategoricalDistribution(

@@ -39,6 +39,8 @@ class Started:
     code: int | None
     detached = False
     told: list[int] = field(default_factory=list)
+    deaf: bool = False
+    """Whether a first signal does not end it."""
 
     def poll(self):
         if self.code is not None and self.lock >= 0:
@@ -48,16 +50,21 @@ class Started:
 
     def send_signal(self, signum):
         self.told.append(signum)
-        self.code = 128 + signum
+        if not self.deaf or len(self.told) > 1:
+            self.code = 128 + signum
 
 
 @dataclass
 class StubPlace:
-    """Writes what `outcome` says of a job: its status, and its figures where it has any."""
+    """Writes what `outcome` says of a job: its status, and its figures where it has any.
+
+    None is killed at once; `running` runs until it is told to end, `deaf` until it is told twice.
+    """
 
     outcome: object
     starts: list[str] = field(default_factory=list)
     lent: list[list[str]] = field(default_factory=list)
+    started: list[Started] = field(default_factory=list)
 
     def find(self, job):
         return Adopted(job.lock) if job.lock.exists() and locks.is_held(job.lock) else None
@@ -71,8 +78,10 @@ class StubPlace:
         job.begin(None)
         status, figures = self.outcome(job)
         if status is not None:
-            write_run(job, status, **figures)
-        return Started(lock, {"finished": 0, "pruned": 0, "failed": 1, "interrupted": 143, None: -9}[status])
+            write_run(job, "running" if status == "deaf" else status, **figures)
+        codes = {"finished": 0, "pruned": 0, "failed": 1, "interrupted": 143, None: -9, "running": None, "deaf": None}
+        self.started.append(Started(lock, codes[status], deaf=status == "deaf"))
+        return self.started[-1]
 
 
 class Silent:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from src.config.command import compose
+from src.errors import UserError
 from tests.prove.promise import ROOT, command, same, tensors
 from tests.training import TINY, on_top, train
 
@@ -26,43 +29,29 @@ def run(typed: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(typed, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
 
 
-def test_a_sweep_killed_with_all_its_jobs_goes_on_to_the_bits_of_single_runs(tmp_path):
+def test_a_sweep_killed_with_all_its_jobs_goes_on_to_the_bits_of_single_runs_and_names_the_job_that_fails(tmp_path):
     """Jobs are copies of the sweep's process: nothing of it may show in what they learn."""
-    typed = sweep("trainer.max_epochs=4", "optimizer.lr=0.1,0.01", "sweep.jobs=2", f"sweep_dir={tmp_path}/sweep")
+    folder = tmp_path / "sweep"
+    typed = sweep("trainer.max_epochs=4", "optimizer.lr=0.1,1e+30", "sweep.jobs=2", f"sweep_dir={folder}")
     process = subprocess.Popen(typed, cwd=ROOT, start_new_session=True, stderr=subprocess.DEVNULL)
-    while not list(tmp_path.glob("sweep/*/checkpoints/last.ckpt")) and process.poll() is None:
+    while not list(folder.glob("lr-0.1-*/checkpoints/last.ckpt")) and process.poll() is None:
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    assert not list(tmp_path.glob("sweep/*/metrics.json"))
+    assert not list(folder.glob("*/metrics.json"))
     done = run(typed)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == str(tmp_path / "sweep")
-    rows = list(csv.DictReader((tmp_path / "sweep" / "sweep.csv").open()))
-    assert [row["state"] for row in rows] == ["finished"] * 2
-    for row in rows:
-        single = train(tmp_path / row["job"], *SHORT, "trainer.max_epochs=4", f"optimizer.lr={row['optimizer.lr']}")
-        assert same(tensors(Path(row["run_dir"])), tensors(single))
-    page = (tmp_path / "sweep" / "report.html").read_text()
-    best = max(rows, key=lambda row: float(row["val/accuracy"]))
-    assert "Best" in page
-    assert f"optimizer.lr={best['optimizer.lr']}" in page
-    again = run(typed)
-    assert again.returncode == 0
-    assert "running" not in again.stderr
-
-
-def test_one_failing_job_fails_alone_and_is_named(tmp_path):
-    typed = sweep(
-        "trainer.max_epochs=1", "optimizer.lr=0.1,1e+30", f"sweep_dir={tmp_path}",
-    )  # fmt: skip
-    done = run(typed)
-    assert done.returncode == 1
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.splitlines()[-1] == str(folder)
     assert "sweep.retry=failed" in done.stderr
-    states = {row["optimizer.lr"]: row for row in csv.DictReader((tmp_path / "sweep.csv").open())}
-    assert states["0.1"]["state"] == "finished"
-    assert states["1e+30"]["state"] == "failed"
-    assert "not finite" in states["1e+30"]["reason"]
+    good, bad = csv.DictReader((folder / "sweep.csv").open())
+    assert [good["state"], bad["state"]] == ["finished", "failed"]
+    assert "not finite" in bad["reason"]
+    assert "starting again at step 0" not in (Path(good["run_dir"]) / "output.txt").read_text()
+    single = train(tmp_path / "single", *SHORT, "trainer.max_epochs=4", "optimizer.lr=0.1")
+    assert same(tensors(Path(good["run_dir"])), tensors(single))
+    page = (folder / "report.html").read_text()
+    assert "Best" in page
+    assert "optimizer.lr=0.1" in page
 
 
 def test_submitit_runs_each_job_as_a_process(tmp_path):
@@ -83,11 +72,29 @@ def test_submitit_runs_each_job_as_a_process(tmp_path):
         (["search=tpe"], "nothing is swept"),
         (["optimizer.lr=0.1,0.2", "sweep.jobs=1,2"], "one sweep has one sweep.jobs"),
         (["optimizer.lr=0.1,0.2", "sweep.retrry=failed"], "did you mean"),
+        (["optimizer.lr=0.1,0.2", "pruner=median"], "a grid trains every point to its end"),
+        (["optimizer.lr=0.1,0.2", "search.n_trials=3"], "a grid trains every point to its end"),
+        (["optimizer.lr=0.1,0.2", "resume=auto"], "the same command again"),
+        (["optimizer.lr=0.1,0.2", "run_dir=there"], "sweep_dir="),
+        (["optimizer.lr=interval(0,1)", "search=tpe", "search.metric=val/acuracy"], "did you mean val/accuracy?"),
+        (["optimizer.lr=interval(0,1)", "search=tpe", "search.metric=test/loss"], "nothing to test with"),
     ],
 )
 def test_what_cannot_be_swept_is_refused_before_anything_starts(tmp_path, typed, words):
-    done = run(sweep(*typed, f"sweep_dir={tmp_path}/s"))
+    """In this process: nothing of it needs torch."""
+    with pytest.raises(UserError, match=re.escape(words)):
+        compose("train", sweep(*typed, f"sweep_dir={tmp_path}/s")[3:])
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_refusal_is_a_message_and_exit_code_2(tmp_path):
+    (tmp_path / "file").touch()
+    done = run(sweep("optimizer.lr=0.1,0.2", f"sweep_dir={tmp_path}/file"))
     assert done.returncode == 2
-    assert words in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not list(tmp_path.glob("s/*"))
+    assert done.stderr == f"sweep_dir={tmp_path}/file: File exists\n"
+
+
+def test_what_is_typed_for_a_sweep_without_m_is_refused():
+    for typed in ("search=tpe", "pruner=median", "sweep.jobs=2", "sweep_dir=there"):
+        with pytest.raises(UserError, match="add -m"):
+            compose("train", [typed])

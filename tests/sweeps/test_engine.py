@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -12,6 +15,8 @@ from src.sweeps.devices import Gpus, listed_gpus
 from src.sweeps.engine import Engine
 from src.sweeps.grid import Grid
 from src.sweeps.job import Job
+from src.sweeps.processes import Adopted
+from src.sweeps.start import busy_gpus
 from tests.sweeps.stubs import CONFIG, Silent, StubPlace, job, write_run
 
 
@@ -107,6 +112,94 @@ def test_a_running_job_is_adopted_and_never_started_twice(tmp_path):
     engine.run()
     assert place.starts == []
     assert list(engine.states.values()) == ["finished"]
+
+
+class Signals(Silent):
+    """Sends this process a signal when jobs run, as `kill` from another shell does."""
+
+    def __init__(self, *signals):
+        self.left = list(signals)
+
+    def show(self, jobs, states):
+        if "running" in states.values() and self.left:
+            signal.raise_signal(self.left.pop(0))
+
+
+@pytest.mark.parametrize(
+    ("signum", "told"), [(signal.SIGINT,) * 2, (signal.SIGTERM,) * 2, (signal.SIGHUP, signal.SIGTERM)]
+)
+def test_a_signal_to_the_sweep_is_passed_on_and_nothing_new_is_started(tmp_path, signum, told):
+    place = StubPlace(lambda job: ("running", {}))
+    engine = Engine(Grid([job(tmp_path, lr=n) for n in range(3)]), place, Signals(signum), 2, None, Gpus([]), -1)
+    assert engine.run() == signum
+    assert [started.told for started in place.started] == [[told], [told]]
+    assert list(engine.states.values()) == ["interrupted"] * 2  # they could not save, having only begun
+    again = [job(tmp_path, lr=n) for n in range(3)]
+    assert [found.state() for found in again] == ["interrupted", "interrupted", "new"]
+
+
+def test_a_second_signal_reaches_the_jobs_too(tmp_path):
+    place = StubPlace(lambda job: ("deaf", {}))
+    engine = Engine(Grid([job(tmp_path, lr=1)]), place, Signals(*[signal.SIGINT] * 2), 1, None, Gpus([]), -1)
+    assert engine.run() == signal.SIGINT
+    assert place.started[0].told == [signal.SIGINT] * 2
+
+
+def test_a_job_that_is_killed_is_continued_once(tmp_path):
+    outcomes = {0: [None, "finished"], 1: [None, None], 2: ["finished"]}
+    place, states = sweep(
+        [job(tmp_path, lr=n) for n in range(3)], lambda job: (outcomes[int(job.swept["lr"])].pop(0), {}), parallel=1
+    )
+    assert len(place.starts) == 5
+    assert list(states.values()) == ["finished", "failed", "finished"]
+
+
+def test_the_gpus_of_a_job_that_still_runs_are_lent_to_nobody_until_it_ends(tmp_path):
+    on_gpu = CONFIG | {"trainer": {"accelerator": "gpu", "devices": 1}}
+    jobs = [Job(tmp_path, (f"lr={n}",), {"lr": str(n)}, on_gpu) for n in range(3)]
+    running = jobs[1]
+    running.path.mkdir()
+    running.begin(None, ["a"])
+    lock = locks.hold(running.lock)
+    assert busy_gpus(tmp_path) == ["a"]
+    gpus = Gpus(["a", "b"])
+    gpus.reserve(busy_gpus(tmp_path))
+
+    class Ends(Silent):
+        def show(self, jobs, states):
+            nonlocal lock
+            if lock is not None and len(states) == 2:
+                write_run(running, "finished")
+                os.close(lock)
+                lock = None
+
+    place = StubPlace(lambda job: ("finished", {}))
+    engine = Engine(Grid(jobs), place, Ends(), 2, None, gpus, -1)
+    engine.run()
+    assert place.lent[0] == ["b"]
+    assert len(place.starts) == 2
+    assert sorted(gpus.free) == ["a", "b"]
+    assert set(engine.states.values()) == {"finished"}
+
+
+def test_a_job_that_was_found_running_is_told_where_it_is_on_this_machine(tmp_path):
+    """Its process wrote its number into the lock; a number of another process, or machine, is told nothing."""
+    held = job(tmp_path, lr=1)
+    held.path.mkdir()
+    child = subprocess.Popen(
+        [sys.executable, "-c", f"import fcntl, time; f = open({str(held.lock)!r}, 'w'); fcntl.flock(f, 2); "
+         "print(flush=True); time.sleep(60)"], stdout=subprocess.PIPE,
+    )  # fmt: skip
+    child.stdout.readline()
+    held.lock.write_text(f"{os.getpid()}\n")
+    assert Adopted(held.lock).detached
+    held.lock.write_text(f"{child.pid}\n")
+    found = Adopted(held.lock)
+    assert not found.detached
+    found.send_signal(signal.SIGTERM)
+    assert child.wait() == -signal.SIGTERM
+    child.stdout.close()
+    assert found.poll() == 0
 
 
 def test_each_job_has_gpus_of_its_own_and_waits_for_them(tmp_path):
