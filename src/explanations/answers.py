@@ -109,8 +109,9 @@ def class_number(subject: Subject, label: str | int) -> int:
     holding = [name for name in classes if str(label).lower() in name.lower()]
     near = [*holding, *difflib.get_close_matches(str(label), classes, n=5, cutoff=0.4)]
     shown = ", ".join(list(dict.fromkeys(near))[:5])
+    some = f"; there are {', '.join(classes[:10])}{', ...' * (len(classes) > 10)}"
     raise UserError(
-        f"method.label={label}: no such class" + (f"; the nearest are {shown}" if shown else "")
+        f"method.label={label}: no such class" + (f"; the nearest are {shown}" if shown else some)
         + f". A number counts from 0 to {len(classes) - 1}"
     )  # fmt: skip
 

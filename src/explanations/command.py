@@ -41,7 +41,8 @@ def explain(composed: Composed) -> tuple[str | None, Path | None]:
     output = Output(folder / name, name)
     method: Method = build(config["method"])
     found = opened(config, composed.for_the_run, output, untrained=name == "layers", **_needs(composed))
-    output.clear()
+    if name != "layers":
+        output.require_writable()
     text = method.explain(found.given)
     if not output.files:
         return text, None

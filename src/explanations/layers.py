@@ -47,7 +47,7 @@ def chosen_layers(subject: Subject, layer: str | Sequence[str] | None) -> list[s
 
     Raises UserError for a name that there is not, with the nearest, and for one without a map.
     """
-    names = usual_layers(subject) if layer is None else [layer] if isinstance(layer, str) else list(layer)
+    names = usual_layers(subject) if not layer else [layer] if isinstance(layer, str) else list(layer)
     if not names:
         raise UserError(f"{subject.name} has no map of channels that could be shown")
     for name in names:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from src.errors import UserError
 from src.files import atomic, write_json
 
 NUMBERS = "explanation.json"
@@ -19,7 +20,7 @@ NUMBERS = "explanation.json"
 
 @dataclass
 class Output:
-    """The folder of one method's pictures and numbers. What an earlier explanation left in it is removed.
+    """The folder of one method's pictures and numbers. What an earlier explanation left in it is replaced in the end.
 
     Nothing written depends on the time or the place, so the same explanation gives the same bytes.
     """
@@ -36,15 +37,24 @@ class Output:
     pictures: list[dict[str, str]] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
 
-    def clear(self) -> None:
-        """Remove the files that an earlier explanation has written here, and no others."""
+    def require_writable(self) -> None:
+        """Make the folder. Raises UserError where that cannot be done, before anything is computed."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"cannot write into {self.folder}: {error.strerror}; output= names another folder"
+            ) from error
+
+    def _remove_earlier(self) -> None:
+        """Remove the files that an earlier explanation has written here and this one has not, and no others."""
         try:
             earlier = json.loads((self.folder / NUMBERS).read_text(encoding="utf-8"))
             names = [str(name) for name in earlier["files"]]
         except (OSError, ValueError, KeyError, TypeError):
             return
         for name in names:
-            if Path(name).name == name:
+            if Path(name).name == name and name not in self.files:
                 (self.folder / name).unlink(missing_ok=True)
 
     def picture(self, name: str, image: NDArray[np.uint8] | Image.Image, caption: str) -> Path:
@@ -67,6 +77,7 @@ class Output:
 
     def finish(self) -> Path:
         """Write the numbers, and with them what the page needs to show the pictures."""
+        self._remove_earlier()
         document = {
             "method": self.method,
             "title": self.title,

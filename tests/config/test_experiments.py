@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from src.config.experiments import read_experiments
+from src.config.explained import read_explanations
 from src.config.problems import ConfigurationError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,6 +25,7 @@ def test_every_preset_composes(preset):
         name for name, one in experiments.items() if one.composed.config.model.source
     }
     assert all(one.composed.config.threads != "auto" for one in experiments.values())
+    assert read_explanations(preset, experiments).keys() <= experiments.keys()
 
 
 def test_params_yaml_is_the_default_preset():

@@ -55,5 +55,5 @@ def test_any_number_of_channels(method: str, channels: int, tmp_path: Path) -> N
     written = json.loads((tmp_path / "explanation.json").read_text())
     assert written["pictures"]
     assert sorted(written["files"]) == sorted(path.name for path in tmp_path.iterdir() if path.suffix != ".json")
-    output.clear()
+    Output(tmp_path, method).finish()  # an explanation without pictures in its place
     assert [path.name for path in tmp_path.iterdir()] == ["explanation.json"]

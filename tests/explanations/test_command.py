@@ -245,3 +245,15 @@ def test_a_report_that_is_made_again_still_leads_to_the_explanations(classifier)
     assert once.count('<li><a href="explain.html">Looking inside</a></li>') == 1
     run(f"run={classifier}", "method=filters")
     assert (classifier / "report.html").read_text() == once
+
+
+def test_a_mistake_leaves_the_earlier_explanation(classifier, tmp_path):
+    typed = (f"run={classifier}", "method=gradcam", "split=test", "method.limit=1", f"output={tmp_path}/x")
+    _, folder = run(*typed)
+    before = sorted(folder.iterdir())
+    with pytest.raises(UserError, match="no such layer"):
+        run(*typed, "method.layer=featurs")
+    assert sorted(folder.iterdir()) == before
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="output= names another folder"):
+        run(*typed[:-1], f"output={tmp_path}/file")

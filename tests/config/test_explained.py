@@ -1,0 +1,58 @@
+"""What params.yaml says is to be explained: checked with the experiments, before anything is trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from src.config.experiments import read_experiments
+from src.config.explained import read_explanations
+from src.errors import UserError
+from src.runs.stages.dependencies import write_dependencies
+
+PARAMS = "experiments: {one: model=lenet threads=1}\nsuccessors: {}\n"
+
+
+def write(folder: Path, explanations: str) -> Path:
+    path = folder / "params.yaml"
+    path.write_text(f"{PARAMS}explanations: {explanations}\n")
+    return path
+
+
+def test_one_text_or_several_are_composed_for_the_outputs_of_the_experiment(tmp_path):
+    path = write(tmp_path, "{one: [method=gradcam split=test method.limit=2, method=filters]}")
+    found = read_explanations(path, read_experiments(path))["one"]
+    assert [one.choices["method"] for one in found] == ["gradcam", "filters"]
+    assert {one.config.run for one in found} == {"outputs/one"}
+    assert found[0].config.method.limit == 2
+
+
+def test_a_file_without_explanations_has_none(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(PARAMS)
+    assert read_explanations(path, read_experiments(path)) == {}
+
+
+@pytest.mark.parametrize(
+    ("explanations", "words"),
+    [
+        ("{onne: method=filters}", "did you mean one"),
+        ("{one: method=gradcm split=test}", "did you mean gradcam"),
+        ("{one: method=gradcam}", "of which images"),
+        ("{one: [method=filters, method=filters]}", "twice"),
+        ("{one: method=layers}", "leaves no file"),
+        ("{one: method=filters output=x}", "is set by the pipeline"),
+        ("{one: method=gradcam split=test data.root=x}", "as it is"),
+        ("{one: 3}", "a list of such"),
+        ("[one]", "must be a section"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(explanations, words, tmp_path, monkeypatch):
+    write(tmp_path, explanations)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as caught:
+        write_dependencies()
+    assert "params.yaml" in str(caught.value)
+    assert "explanations" in str(caught.value)
+    assert words in str(caught.value)
