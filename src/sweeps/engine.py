@@ -42,6 +42,10 @@ class Jobs(Protocol):
     def total(self) -> int:
         """How many there will be."""
 
+    @property
+    def waits(self) -> bool:
+        """Whether there may be another job later, though none is left now and none runs here."""
+
 
 class Place(Protocol):
     """Where jobs are started: this machine, or a cluster."""
@@ -98,14 +102,14 @@ class Engine:
                     self._fill()
                 else:  # what a cluster runs goes on without us
                     self._slots = [slot for slot in self._slots if not slot.running.detached]
-                if not self._slots and (self._stop is not None or not self._waiting):
+                if not self._slots and (self._stop is not None or not (self._waiting or self.jobs.waits)):
                     return self._stop
                 self.watcher.show(self.seen, self.states)
                 if time.monotonic() - beat > 30:
                     beat = time.monotonic()
                     for slot in self._slots:
                         self.jobs.alive(slot.job)
-                time.sleep(WAIT)
+                time.sleep(WAIT if self._slots else 10 * WAIT)  # of others' trials nothing is heard so often
 
     def _fill(self) -> None:
         """Start what there is room for."""

@@ -37,3 +37,8 @@ class Grid:
     def total(self) -> int:
         """How many there are."""
         return len(self._jobs)
+
+    @property
+    def waits(self) -> bool:
+        """Nothing is added to a grid."""
+        return False

@@ -29,7 +29,7 @@ class ThisMachine:
     def start(self, job: Job, lent: list[str], private: tuple[int, ...]) -> processes.Running | None:
         """Start a job; None where another process holds it."""
         if self.preload and not self._loaded:
-            processes.preload(job.config)
+            self.preload = processes.preload(job.config)
             self._loaded = True
         job.path.mkdir(parents=True, exist_ok=True)
         lock = locks.hold(job.lock)

@@ -27,6 +27,10 @@ FOR_ONE_PROCESS = ("SLURM_", "LOCAL_RANK", "NODE_RANK", "RANK", "WORLD_SIZE", "M
 """What a scheduler or launcher tells a process about its siblings. A job has none, or starts them itself."""
 
 
+NVML = "PYTORCH_NVML_BASED_CUDA_CHECK"
+"""Has torch ask the management library which GPUs there are, rather than the driver, which copies cannot share."""
+
+
 class Running(Protocol):
     """A job that was started."""
 
@@ -169,13 +173,27 @@ def _run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     return code
 
 
-def preload(config: Mapping[str, object]) -> None:
-    """Import what the first job needs, once for all of them; nothing is built and no device touched."""
-    importlib.import_module("src.runs.training")
-    for key, target in leaves(config).items():
-        if key.endswith("_target_") and isinstance(target, str):
-            with contextlib.suppress(Exception):  # the job that needs it says what is wrong
-                importlib.import_module(target.rpartition(".")[0])
+def preload(config: Mapping[str, object]) -> bool:
+    """Import what the first job needs, once for all of them; nothing is built and no device touched.
+
+    Returns whether this process can be copied: not where some module has taken a GPU when it was imported, which a copy
+    could not use.
+    """
+    before = os.environ.get(NVML)
+    os.environ[NVML] = "1"
+    try:
+        importlib.import_module("src.runs.training")
+        for key, target in leaves(config).items():
+            if key.endswith("_target_") and isinstance(target, str):
+                with contextlib.suppress(Exception):  # the job that needs it says what is wrong
+                    importlib.import_module(target.rpartition(".")[0])
+    finally:
+        del os.environ[NVML]
+        if before is not None:
+            os.environ[NVML] = before
+    import torch
+
+    return not torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
 
 
 def run_to_end(command: Sequence[str]) -> int:

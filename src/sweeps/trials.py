@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,6 +44,7 @@ class Trials:
     """How a job is made of its swept values."""
     retry_failed: bool = False
     _numbers: dict[str, int] = field(default_factory=dict)
+    _told: bool = False
 
     def __post_init__(self) -> None:
         """Open the study, and take up the trials that an earlier start left unfinished.
@@ -71,6 +73,17 @@ class Trials:
     def total(self) -> int:
         """How many trials there will be."""
         return int(self.section["n_trials"])
+
+    @property
+    def waits(self) -> bool:
+        """Whether other machines run trials, of which one may die and leave its trial to this one."""
+        if self.section["storage"] is None:
+            return False
+        waits = any(not self._is_mine(trial) for trial in self._in_state("RUNNING"))
+        if waits and not self._told:
+            print("Waiting for trials of other machines, to run again what is not heard of.", file=sys.stderr)
+            self._told = True
+        return waits
 
     @property
     def where(self) -> dict[str, Any] | None:

@@ -89,6 +89,17 @@ def auto(*overrides: str) -> None:
     session.start_or_continue(compose("train", [*on_top(TINY, overrides), "resume=auto"]))
 
 
+def test_a_run_interrupted_before_its_training_is_not_a_failed_one(tmp_path, monkeypatch, alone):
+    def interrupted(*given, **named):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("src.runs.training.train", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "run")
+    record = json.loads((tmp_path / "run" / "record.json").read_text())
+    assert (record["status"], record["reason"]) == ("interrupted", "interrupted by SIGINT")
+
+
 def test_auto_finds_the_interrupted_run_of_the_same_overrides(tmp_path, monkeypatch, alone):
     """Not one of other overrides, nor one that has finished."""
     short = ("data.source.train=48", "trainer.max_epochs=2", f"runs_dir={tmp_path}")

@@ -124,6 +124,31 @@ def test_another_machine_on_the_same_storage_shares_the_trials_and_takes_over_th
     assert len(counted(study.trials)) == 2
 
 
+def test_the_last_machine_waits_for_the_others_and_runs_what_a_dead_one_left(tmp_path, monkeypatch):
+    monkeypatch.setattr("src.sweeps.engine.WAIT", 0)
+    section = preset("random", n_trials=3, storage=f"sqlite:///{tmp_path}/study.db")
+    here, there = (search(tmp_path / name, section) for name in ("here", "there"))
+    lost = there.next()
+    looks = 0
+
+    class Dies(Silent):
+        def show(self, jobs, states):
+            nonlocal looks
+            looks += 1
+            if looks == 5 and here.waits:  # in all this time nothing was heard of it
+                trial = here.study.trials[lost.trial]
+                here.storage.set_trial_user_attr(trial._trial_id, ALIVE, time.time() - section["dead_after"] - 1)
+
+    place = StubPlace(quality)
+    Engine(here, place, Dies(), 2, None, Gpus([]), -1).run()
+    assert looks >= 5
+    assert len(place.starts) == 3
+    assert not here.waits
+    assert [trial.state.name for trial in here.study.trials].count("COMPLETE") == 3
+    repeated = here.study.trials[-1]
+    assert repeated.params == here.study.trials[lost.trial].params
+
+
 def test_a_journal_cut_off_in_the_middle_of_a_line_is_read_to_its_last_whole_one(tmp_path):
     run(search(tmp_path, preset("random", n_trials=2)))
     with (tmp_path / "study.journal").open("a") as file:
