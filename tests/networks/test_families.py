@@ -42,7 +42,7 @@ def test_a_network_has_its_published_number_of_parameters(name, changes, expecte
         assert parameters(build(name, num_classes=1000, image_size=224, **changes)) == expected
 
 
-@pytest.mark.parametrize("in_channels", [1, 3, 5])
+@pytest.mark.parametrize("in_channels", [1, 5])  # three: test_training_step
 @pytest.mark.parametrize("name", SMALL_FAMILIES)
 def test_every_family_learns_from_images_of_any_channels(name, in_channels):
     torch.manual_seed(0)
