@@ -16,9 +16,10 @@ def main(words: Sequence[str]) -> None:
     options = dict(word.split("=", 1) for word in words if "=" in word)
     numbers = [word for word in words if "=" not in word]
     if {"--help", "-h"} & set(words) or not words:
-        from src.chapter.figures import FIGURES
+        from src.chapter.figures import ELSEWHERE, FIGURES
 
         rows = [f"  {number:5} {(figure.__doc__ or '').partition(': ')[2]}" for number, figure in FIGURES.items()]
+        rows += [f"  {number:5} {where}" for number, where in ELSEWHERE.items()]
         print("\n".join([USAGE, "", "Figures:", *rows]))
         return
     from src.chapter.writing import write_figure

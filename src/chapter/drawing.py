@@ -28,18 +28,24 @@ class Panel:
     image: bool = False
 
 
-def drawn(panels: Sequence[Panel], caption: str) -> Image.Image:
-    """Return the panels in a row, centred, with a line below them."""
+def drawn(panels: Sequence[Panel], caption: str, heading: str) -> Image.Image:
+    """Return the panels in a row below a heading, their tops in line, with lines of words below them."""
     tiles = [_image(panel) if panel.image else _grid(panel) for panel in panels]
     height = max(tile.height for tile in tiles)
-    font = ImageFont.load_default(16)
-    width = max(sum(tile.width for tile in tiles) + GAP * (len(tiles) - 1), int(font.getlength(caption)))
-    sheet = Image.new("RGB", (width + 2 * MARGIN, height + 2 * MARGIN + TITLE), PAPER)
+    font, large = ImageFont.load_default(16), ImageFont.load_default(20)
+    lines = caption.split("\n")
+    longest = max(*(font.getlength(line) for line in lines), large.getlength(heading))
+    width = max(sum(tile.width for tile in tiles) + GAP * (len(tiles) - 1), int(longest))
+    top = MARGIN + TITLE
+    sheet = Image.new("RGB", (width + 2 * MARGIN, top + height + MARGIN + TITLE * len(lines)), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    draw.text((MARGIN, MARGIN - 10), heading, fill=INK, font=large)
     left = MARGIN
     for tile in tiles:
-        sheet.paste(tile, (left, MARGIN + (height - tile.height) // 2))
+        sheet.paste(tile, (left, top))
         left += tile.width + GAP
-    ImageDraw.Draw(sheet).text((MARGIN, height + MARGIN + 8), caption, fill=INK, font=font)
+    for number, line in enumerate(lines):
+        draw.text((MARGIN, top + height + 10 + number * TITLE), line, fill=INK, font=font)
     return sheet
 
 
@@ -55,8 +61,10 @@ def _grid(panel: Panel) -> Image.Image:
             left, top = column * CELL, TITLE + row * CELL
             fill = LIT if (row, column) in panel.lit else PAPER
             draw.rectangle((left, top, left + CELL, top + CELL), fill=fill, outline=LINE)
-            text = f"{panel.values[row, column]:.3g}"
-            draw.text((left + CELL / 2, top + CELL / 2), text, fill=INK, font=font, anchor="mm")
+            value = panel.values[row, column]
+            text = f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+            fitting = font if font.getlength(text) < CELL - 4 else ImageFont.load_default(11)
+            draw.text((left + CELL / 2, top + CELL / 2), text, fill=INK, font=fitting, anchor="mm")
     return tile
 
 

@@ -46,8 +46,10 @@ def sobel(photograph: Path | None) -> Figure:
     both = np.hypot(across, down)
     panels = (
         Panel("image", image, image=True),
-        Panel("Sobel, left to right", across, image=True),
-        Panel("Sobel, top to bottom", down, image=True),
+        Panel("left to right", SOBEL_X),
+        Panel("its answer", across, image=True),
+        Panel("top to bottom", SOBEL_Y),
+        Panel("its answer", down, image=True),
         Panel("both together", both, image=True),
     )
     numbers = {"filters": [SOBEL_X.tolist(), SOBEL_Y.tolist()], "largest": float(both.max())}
@@ -144,7 +146,9 @@ def volume(_: Path | None) -> Figure:
     kernels = np.stack([KERNEL[:2, :2], KERNEL[1:, 1:], KERNEL[:2, 1:]])
     each = [cross_correlation(one, kernel) for one, kernel in zip(channels, kernels, strict=True)]
     found = cross_correlation(channels, kernels)
-    panels = [Panel(f"channel {n}", one, _window(0, 0, 2)) for n, one in enumerate(channels, start=1)]
+    panels = []
+    for n, (one, kernel) in enumerate(zip(channels, kernels, strict=True), start=1):
+        panels += [Panel(f"channel {n}", one, _window(0, 0, 2)), Panel(f"filter, {n}", kernel)]
     panels.append(Panel("sum", found, frozenset({(0, 0)})))
     caption = " + ".join(f"{one[0, 0]:g}" for one in each) + f" = {found[0, 0]:g}"
     numbers = {"image": channels, "filter": kernels, "answers": each, "sum": found}
@@ -160,6 +164,35 @@ def pooling(_: Path | None) -> Figure:
     return Figure("Pooling", panels, caption, {"max": maxima, "average": averages})
 
 
+def inception(_: Path | None) -> Figure:
+    """Figure 6.13: the widths of an inception module's four paths, and what its filters learn by equation (6.23)."""
+    paths = [(64,), (96, 128), (16, 32), (32,)]  # 1x1; 1x1 and 3x3; 1x1 and 5x5; pooling and 1x1
+    kernels = [(1,), (1, 3), (1, 5), (1,)]
+    rows = []
+    for widths, sides in zip(paths, kernels, strict=True):
+        inputs, learned = 192, 0
+        for width, side in zip(widths, sides, strict=True):
+            learned += parameter_count((side, side), inputs, width)
+            inputs = width
+        rows.append((192, widths[0] if len(widths) > 1 else 0, widths[-1], learned))
+    table = np.array(rows, np.float64)
+    panels = (
+        Panel("paths: 1x1; 3x3; 5x5; pooling", table[:, :1]),
+        Panel("reduced to", table[:, 1:2]),
+        Panel("maps", table[:, 2:3], frozenset({(3, 0)})),
+        Panel("parameters", table[:, 3:]),
+    )
+    maps = [widths[-1] for widths in paths]
+    reduction = parameter_count((1, 1), 512, 8)
+    caption = (
+        f"192x28x28 becomes {sum(maps)}x28x28: {' + '.join(map(str, maps))}. The text gives the fourth path 192 maps, "
+        f"which would make {sum(maps[:3]) + 192}: it must be 32.\nBy the same equation a reduction from 512 to 8 maps "
+        f"learns (512 + 1) 8 = {reduction:,} parameters; the text's 4,112 is (512 + 2) 8."
+    )
+    numbers = {"maps": maps, "sum": sum(maps), "parameters": [row[3] for row in rows], "reduction": reduction}
+    return Figure("Inception module", panels, caption, numbers)
+
+
 FIGURES: dict[str, Callable[[Path | None], Figure]] = {
     "6.1": sobel,
     "6.2": convolution_and_correlation,
@@ -170,8 +203,16 @@ FIGURES: dict[str, Callable[[Path | None], Figure]] = {
     "6.8": dilation,
     "6.9": volume,
     "6.11": pooling,
+    "6.13": inception,
+    "6.14": convolution_and_correlation,
 }
-"""By their number. The convolution of equation (6.7) beside (6.14), which has none of its own, stands under 6.2."""
+"""By their number. Equations (6.7) and (6.14), which have no figure of their own, stand under 6.2 and 6.14."""
+
+ELSEWHERE = {
+    "6.12": "of a trained network: python -m src.explain run=RUN_DIR method=deconvnet split=test",
+    "6.15": "accuracy against parameters, over runs: python -m pipelines.report RUN_DIR...",
+}
+"""Figures that need more than arithmetic, and the command that draws them."""
 
 
 def _window(top: int, left: int, size: int) -> frozenset[tuple[int, int]]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from src.chapter.drawing import drawn
-from src.chapter.figures import FIGURES
+from src.chapter.figures import ELSEWHERE, FIGURES
 from src.errors import UserError
 from src.files import atomic, write_json
 
@@ -19,6 +19,8 @@ def write_figure(number: str, *, image: str | None, output: str | None) -> Path:
 
     Raises UserError where there is no such figure, or no such image.
     """
+    if number in ELSEWHERE:
+        raise UserError(f"{number}: {ELSEWHERE[number]}")
     if number not in FIGURES:
         near = difflib.get_close_matches(number, FIGURES, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}? " if near else ""
@@ -30,7 +32,7 @@ def write_figure(number: str, *, image: str | None, output: str | None) -> Path:
     if path.suffix.lower() != ".png":
         raise UserError(f"output={path}: a figure is written as .png")
     with atomic(path) as file:
-        drawn(figure.panels, figure.caption).save(file, "PNG")
+        drawn(figure.panels, figure.caption, f"{number}  {figure.title}").save(file, "PNG")
     numbers = {key: _plain(value) for key, value in figure.numbers.items()}
     write_json(path.with_suffix(".json"), {"figure": number, "title": figure.title, "says": figure.caption} | numbers)
     return path

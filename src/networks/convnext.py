@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Lt
 from torch import nn
 
 from src.networks.input_layer import fit_input
@@ -19,6 +19,7 @@ def convnext(
     *,
     variant: Literal["tiny", "small", "base", "large"],
     stem: Literal["auto", "imagenet", "small"],
+    dropout: Annotated[float, Ge(0), Lt(1)] | None,
     weights: str | None,
     num_classes: Annotated[int, Ge(1)],
     in_channels: Annotated[int, Ge(1)],
@@ -36,7 +37,7 @@ def convnext(
         _init(patches)
         network.features[0][0] = patches
     fit_input(network, in_channels, _init)
-    return finished(network, in_channels, image_size, weights, urls)
+    return finished(network, in_channels, image_size, weights, urls, dropout=dropout)
 
 
 def published_name(*, variant: str, **_: Any) -> str:

@@ -46,6 +46,7 @@ def efficientnet(
     num_classes: Annotated[int, Ge(1)],
     in_channels: Annotated[int, Ge(1)],
     image_size: Annotated[int, Ge(1)],
+    **variation: Any,
 ) -> nn.Module:
     """Build an EfficientNet, with the dropout and the stochastic depth of its variant.
 
@@ -53,11 +54,12 @@ def efficientnet(
     formula says of it is `compound_scaling(...).image_size`. Raises UserError where a variant other than B0 is scaled.
     """
     if compound is None:
-        return strided_network(f"efficientnet_{variant}", stem, weights, num_classes, in_channels, image_size)
+        name = f"efficientnet_{variant}"
+        return strided_network(name, stem, weights, num_classes, in_channels, image_size, **variation)
     if variant != "b0":
         raise UserError(f"network.compound={compound} scales B0: type network.variant=b0, or leave one of the two out")
     network = _scaled(compound_scaling(compound), num_classes)
-    return strided(network, stem, weights, {}, in_channels, image_size)
+    return strided(network, stem, weights, {}, in_channels, image_size, **variation)
 
 
 def published_name(*, variant: str, compound: float | None = None, **_: Any) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 import torch
 from torch import nn
 
@@ -17,10 +19,11 @@ def require_image_size(network: nn.Module, in_channels: int, image_size: int) ->
     reason = _refusal(network, in_channels, image_size)
     if reason is None:
         return
-    larger = range(image_size + 1, LARGE + 1)
+    larger = range(image_size + 1, LARGE)
     fits = None
     if larger and _refusal(network, in_channels, LARGE) is None:
-        fits = next(size for size in larger if _refusal(network, in_channels, size) is None)
+        place = bisect_left(larger, True, key=lambda size: _refusal(network, in_channels, size) is None)
+        fits = larger[place] if place < len(larger) else LARGE
     name = type(network).__name__
     if fits is None:
         raise UserError(f"{name} cannot take images of data.image_size={image_size} px: {reason}")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from src.errors import UserError
+from src.networks.dropout import DroppingLinear
 
 
 def head_name(network: nn.Module) -> str:
@@ -40,6 +41,8 @@ def replace_head(network: nn.Module, num_classes: int) -> None:
             )
         elif isinstance(old, nn.Linear):
             new = nn.Linear(old.in_features, num_classes, bias=old.bias is not None, device=old.weight.device)
+            if isinstance(old, DroppingLinear):
+                new = DroppingLinear.like(new, old.dropout)
         network.set_submodule(name, new)
 
 

@@ -17,13 +17,13 @@ six maps of S2 rather than a chosen few, tanh is unscaled, and the output layer 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge
 from torch import Tensor, nn
 
 from src.errors import UserError
-from src.networks.weights import load_weights
+from src.networks.published import finished
 
 FIELD = 32
 """The published input size, in pixels."""
@@ -92,6 +92,7 @@ def lenet(
     num_classes: Annotated[int, Ge(1)],
     in_channels: Annotated[int, Ge(1)],
     image_size: Annotated[int, Ge(1)],
+    **variation: Any,
 ) -> nn.Module:
     """Build LeNet-5, new or from a file; nobody has published weights for it."""
     network = LeNet5(
@@ -101,5 +102,4 @@ def lenet(
         in_channels=in_channels,
         image_size=image_size,
     )
-    load_weights(network, weights, published={})
-    return network
+    return finished(network, in_channels, image_size, weights, {}, **variation)

@@ -22,9 +22,11 @@ def mobilenet(
     num_classes: Annotated[int, Ge(1)],
     in_channels: Annotated[int, Ge(1)],
     image_size: Annotated[int, Ge(1)],
+    **variation: Any,
 ) -> nn.Module:
     """Build a MobileNet: V2, or V3 small or large."""
-    return strided_network(published_name(variant=variant), stem, weights, num_classes, in_channels, image_size)
+    name = published_name(variant=variant)
+    return strided_network(name, stem, weights, num_classes, in_channels, image_size, **variation)
 
 
 def published_name(*, variant: str, **_: Any) -> str:

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from annotated_types import Ge
+from annotated_types import Ge, Lt
 from torch import nn
 
 from src.errors import UserError
 from src.networks.fit import require_image_size
-from src.networks.variations import Normalization, Pooling, normalize_otherwise, pool_otherwise, reduce_depth
+from src.networks.variations import (
+    Normalization,
+    Pooling,
+    drop_otherwise,
+    normalize_otherwise,
+    pool_otherwise,
+    reduce_depth,
+)
 from src.networks.weights import load_weights
 
 
@@ -43,10 +50,12 @@ def finished(
     normalization: Normalization = "as_published",
     pooling: Pooling = "as_published",
     reduction: Annotated[int, Ge(1)] | None = None,
+    dropout: Annotated[float, Ge(0), Lt(1)] | None = None,
 ) -> nn.Module:
     """Return `network`, varied as asked, when the image size fits, with the weights that the configuration names.
 
-    Keys of the weights that start with one of `ignore` are left out. Raises UserError as its steps do, and where
+    Keys of the weights that start with one of `ignore` are left out. `dropout` is for families without a key of
+    their own for it; None is as published. Raises UserError as its steps do, and where
     published weights are asked for layers that are not as published.
     """
     if weights in urls and (normalization != "as_published" or reduction is not None):
@@ -59,5 +68,7 @@ def finished(
     pool_otherwise(network, pooling)
     if reduction is not None:
         reduce_depth(network, reduction, in_channels, image_size)
+    if dropout is not None:
+        drop_otherwise(network, dropout)
     load_weights(network, weights, urls, ignore)
     return network

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from torch import nn
 
@@ -12,7 +13,7 @@ from src.networks.stem import settled_stem
 
 
 def strided_network(
-    name: str, stem: str, weights: str | None, num_classes: int, in_channels: int, image_size: int
+    name: str, stem: str, weights: str | None, num_classes: int, in_channels: int, image_size: int, **variation: Any
 ) -> nn.Module:
     """Build torchvision's `name`; the small stem is the published one at stride 1, for maps twice as large throughout.
 
@@ -21,11 +22,18 @@ def strided_network(
     from torchvision.models import get_model
 
     urls = published_urls(name)
-    return strided(get_model(name, weights=None, num_classes=num_classes), stem, weights, urls, in_channels, image_size)
+    network = get_model(name, weights=None, num_classes=num_classes)
+    return strided(network, stem, weights, urls, in_channels, image_size, **variation)
 
 
 def strided(
-    network: nn.Module, stem: str, weights: str | None, urls: Mapping[str, str], in_channels: int, image_size: int
+    network: nn.Module,
+    stem: str,
+    weights: str | None,
+    urls: Mapping[str, str],
+    in_channels: int,
+    image_size: int,
+    **variation: Any,
 ) -> nn.Module:
     """Return a network of such a stem, new, with the stem, the input channels and the weights that were asked for."""
     settled = settled_stem(stem, image_size, weights, urls)
@@ -33,4 +41,4 @@ def strided(
     if settled == "small" and isinstance(first, nn.Conv2d):
         first.stride = (1, 1)
     fit_input(network, in_channels, kaiming_fan_out)
-    return finished(network, in_channels, image_size, weights, urls)
+    return finished(network, in_channels, image_size, weights, urls, **variation)

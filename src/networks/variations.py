@@ -1,4 +1,4 @@
-"""Changes that any convolutional network allows: another normalisation, another pooling, fewer maps before the head."""
+"""Changes that most convolutional networks allow: normalisation, pooling, dropout, fewer maps before the head."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from src.errors import UserError
+from src.networks.dropout import DroppingLinear
 from src.networks.features import final_features
 from src.networks.head import head_names
 
@@ -95,7 +96,16 @@ def _insert(network: nn.Module, kind: Normalization) -> None:
 
 
 def pool_otherwise(network: nn.Module, kind: Pooling) -> None:
-    """Make all pooling with a window maxima, or averages, in place; padding does not count in averages."""
+    """Make all pooling with a window maxima, or averages, in place; padding does not count in averages.
+
+    Raises UserError where there is no such pooling, as in a ResNet with the small stem.
+    """
+    windows = any(isinstance(layer, nn.MaxPool2d | nn.AvgPool2d) for layer in network.modules())
+    if kind != "as_published" and not windows:
+        raise UserError(
+            f"network.pooling={kind}: this {type(network).__name__} has no pooling with a window, only strides; leave "
+            "network.pooling away (a ResNet has one with network.stem=imagenet)"
+        )
     for name, layer in list(network.named_modules()):
         if isinstance(layer, nn.MaxPool2d) and kind == "average":
             window = (layer.kernel_size, layer.stride, layer.padding, layer.ceil_mode)
@@ -121,6 +131,9 @@ def reduce_depth(network: nn.Module, channels: int, in_channels: int, image_size
     ]
     key, following = behind[0] if behind else ("", nn.Identity())
     reduction = nn.Sequential(nn.Conv2d(depth, channels, kernel_size=1), nn.ReLU(inplace=True))
+    for _, layer in learned[[key for key, _ in learned].index(name) + 1 :]:
+        if getattr(layer, "inplace", False):  # an activation behind this one's would overwrite what its gradient needs
+            setattr(layer, "inplace", False)  # noqa: B010 - a module's attributes are declared as tensors
     if isinstance(following, nn.Linear) and following.in_features % depth == 0:
         dense = nn.Linear(following.in_features // depth * channels, following.out_features, following.bias is not None)
         network.set_submodule(key, dense)
@@ -133,3 +146,21 @@ def reduce_depth(network: nn.Module, channels: int, in_channels: int, image_size
             f"{type(following).__name__}, not a dense layer; leave network.reduction away"
         )
     network.set_submodule(name, nn.Sequential(features, reduction))
+
+
+def drop_otherwise(network: nn.Module, dropout: float) -> None:
+    """Give a network's dense layers another dropout, in place.
+
+    Where it has dropout, the share changes. Else its head and the dense layers beside it drop inputs.
+    """
+    present = [layer for layer in network.modules() if isinstance(layer, nn.Dropout)]
+    for layer in present:
+        layer.p = dropout
+    if present:
+        return
+    heads = head_names(network)
+    holder = heads[0].rpartition(".")[0]
+    for name, module in list(network.named_modules()):
+        beside = bool(holder) and name.startswith(f"{holder}.")
+        if isinstance(module, nn.Linear) and (name in heads or beside):
+            network.set_submodule(name, DroppingLinear.like(module, dropout))

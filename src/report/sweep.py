@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from src.report.by_parameter import charts_by_parameter
 from src.report.layout import Section, render
 from src.report.numbers import MISSING, figure, number
 from src.report.points import Point, configurations, finished, front
@@ -27,7 +28,7 @@ def sweep_sections(
     logs: Collection[str],
     importances: Mapping[str, float],
 ) -> list[Section]:
-    """Return the sections: the best, all jobs by their metric, and what the parameters did.
+    """Return the sections: the best, all jobs by their metric, the metric by each swept number, what the parameters did.
 
     The best is the configuration with the best mean over its seeds or, of several objectives, all jobs that no other
     beats. `logs` are the keys that are drawn on a logarithmic axis; `importances` their shares.
@@ -45,7 +46,11 @@ def sweep_sections(
         sections.append(Section("Best", html))
     marked = {point.name for point in best}
     sections.append(Section("Jobs", _table(ranked, metrics, directions[0], marked).as_html()))
-    drawn = parallel_coordinates(finished(ranked, metrics), metrics, logs, marked)
+    ended = finished(ranked, metrics)
+    if charts := charts_by_parameter([(point.values, point.figure(metrics[0])) for point in ended], metrics[0], logs):
+        html = Markup('<div class="charts">{}</div>').format(Markup("").join(charts))
+        sections.append(Section("By parameter", html))
+    drawn = parallel_coordinates(ended, metrics, logs, marked)
     shares = sorted(importances.items(), key=lambda item: -item[1])
     if drawn:
         html = render("sweep_parameters.html", chart=drawn, shares=shares, metric=metrics[0])

@@ -93,6 +93,15 @@ def test_each_figure_is_a_picture_with_its_numbers_and_the_same_bytes(number: st
     assert len(numbers) > 3
 
 
+def test_figure_6_13_corrects_the_text() -> None:
+    figure = FIGURES["6.13"](None)
+    assert figure.numbers["sum"] == 256
+    assert "would make 416: it must be 32" in figure.caption
+    # GoogLeNet's module 3a has 159 thousand weights (Szegedy et al. 2015, Table 1); here with a bias for each map
+    assert sum(figure.numbers["parameters"]) == 163_328 + 64 + 96 + 128 + 16 + 32 + 32
+    assert figure.numbers["reduction"] == 4_104
+
+
 def test_figure_6_8_spreads_the_filter() -> None:
     numbers = FIGURES["6.8"](None).numbers
     np.testing.assert_allclose(numbers["answer"], numbers["spread"])
@@ -102,6 +111,8 @@ def test_figure_6_8_spreads_the_filter() -> None:
     ("words", "message"),
     [
         (["6.5"], "no such figure"),
+        (["6.12"], "method=deconvnet"),
+        (["6.15"], "pipelines.report"),
         (["6.4", "image=x.png"], "only 6.1 takes a photograph"),
         (["6.1", "outptu=x.png"], "outptu: unknown"),
         (["6.1", "output=x.pdf"], "is written as .png"),

@@ -14,6 +14,7 @@ PUBLISHED_PARAMETERS = [  # torchvision's documentation of its published weights
     ("resnet", {"depth": 101}, 44_549_160),
     ("resnet", {"depth": 152}, 60_192_808),
     ("vgg19", {"depth": 11}, 132_863_336),
+    ("vgg19", {"depth": 13}, 133_047_848),
     ("vgg19", {"depth": 16}, 138_357_544),
     ("vgg19", {}, 143_667_240),
     ("vgg19", {"batch_norm": True}, 143_678_248),
@@ -23,6 +24,7 @@ PUBLISHED_PARAMETERS = [  # torchvision's documentation of its published weights
     ("alexnet", {"streams": 2}, 60_965_224),
     ("zfnet", {}, 62_357_608),
     ("nin", {"stem": "imagenet"}, 7_595_176),
+    ("inception_resnet", {}, 55_843_464),  # as timm documents it: 55.8 million
     ("bn_inception", {}, 11_285_224),  # 11,295,240 with a bias for each of the 10,016 normalised channels
     ("squeezenet", {"version": 1.0}, 1_248_424),
     ("squeezenet", {"version": 1.1}, 1_235_496),
@@ -42,7 +44,7 @@ def test_a_network_has_its_published_number_of_parameters(name, changes, expecte
         assert parameters(build(name, num_classes=1000, image_size=224, **changes)) == expected
 
 
-@pytest.mark.parametrize("in_channels", [1, 3, 5])
+@pytest.mark.parametrize("in_channels", [1, 5])  # three: test_training_step
 @pytest.mark.parametrize("name", SMALL_FAMILIES)
 def test_every_family_learns_from_images_of_any_channels(name, in_channels):
     torch.manual_seed(0)

@@ -14,12 +14,6 @@ from src.networks.trace import trace
 from tests.networks.building import build
 
 
-def dilated_resnet() -> nn.Module:
-    from torchvision.models import resnet50
-
-    return resnet50(replace_stride_with_dilation=[False, True, True], num_classes=10)
-
-
 def depthwise() -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(3, 6, 3, stride=2, padding=1),
@@ -33,9 +27,10 @@ def depthwise() -> nn.Module:
 
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "resnet18": (lambda: build("resnet", stem="imagenet"), 72),
+    "googlenet": (lambda: build("googlenet", auxiliary=False), 56),
     "googlenet_bn": (lambda: build("googlenet_bn", auxiliary=False), 56),
     "vgg19": (lambda: build("vgg19", depth=19).get_submodule("features"), 40),
-    "dilated resnet": (dilated_resnet, 40),
+    "dilated resnet": (lambda: build("resnet", depth=50, stem="imagenet", output_stride=8), 40),
     "squeezenet": (lambda: build("squeezenet", version=1.1), 56),
     "lenet": (lambda: build("lenet", image_size=28), 28),
     "depthwise": (depthwise, 41),

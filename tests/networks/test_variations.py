@@ -7,13 +7,14 @@ import torch
 from torch import nn
 
 from src.errors import UserError
+from src.networks.head import replace_head
 from src.networks.trace import trace
 from src.networks.variations import MiniBatchGroupNorm
 from tests.networks.building import SMALL_FAMILIES, build, parameters
 
-VARIED = [name for name in SMALL_FAMILIES if name not in ("lenet", "efficientnet", "mobilenet", "convnext", "timm")]
+WINDOWS = [name for name in SMALL_FAMILIES if name not in ("lenet", "efficientnet", "mobilenet", "convnext", "timm")]
+VARIED = [*WINDOWS, "lenet", "efficientnet", "mobilenet"]
 LIGHT = [name for name in VARIED if name not in ("vgg19", "alexnet", "zfnet")]
-BATCH_NORM = {"googlenet_bn", "bn_inception", "resnet", "conv4"}
 
 
 def test_the_books_group_normalisation_by_hand() -> None:
@@ -70,7 +71,7 @@ def test_every_family_learns_with_every_normalisation(family: str, kind: str) ->
     assert all(layer.bias is not None for layer in network.modules() if isinstance(layer, nn.Conv2d)) or kind != "none"
 
 
-@pytest.mark.parametrize("family", VARIED)
+@pytest.mark.parametrize("family", WINDOWS)
 def test_another_pooling_leaves_sizes_and_weights_as_they_are(family: str) -> None:
     with torch.device("meta"):
         published = build(family, image_size=96, **SMALL_FAMILIES[family])
@@ -87,6 +88,34 @@ def test_one_by_one_filters_reduce_the_depth_before_the_head(family: str, depth:
     found = [layer for layer in trace(network, 3, 64, 64).layers if layer.output[0] == 8]
     assert found[0].parameters == (depth + 1) * 8  # 4,104 for 512, where the chapter's text says 4,112
     assert network(torch.rand(2, 3, 64, 64)).shape == (2, 4)
+
+
+@pytest.mark.parametrize(("family", "layers"), [("resnet", 1), ("lenet", 3), ("mobilenet", 1), ("convnext", 1)])
+def test_dense_layers_drop_their_inputs_while_training_alone(family: str, layers: int) -> None:
+    """With nearly everything dropped nothing but the biases is left; evaluation, names and weights are as before."""
+    torch.manual_seed(0)
+    published = build(family, num_classes=4, image_size=32, **SMALL_FAMILIES[family]).eval()
+    network = build(family, num_classes=4, image_size=32, dropout=0.9, **SMALL_FAMILIES[family]).eval()
+    network.load_state_dict(published.state_dict())
+    images = torch.rand(2, 3, 32, 32)
+    torch.testing.assert_close(network(images), published(images))
+    found = [m for m in network.modules() if (getattr(m, "dropout", None) or getattr(m, "p", None)) == 0.9]
+    assert len(found) == layers
+    for layer in found:
+        layer.train()
+    assert not torch.equal(network(images), published(images))
+
+
+def test_a_new_head_drops_as_the_one_before() -> None:
+    network = build("resnet", dropout=0.3, image_size=32)
+    replace_head(network, 7)
+    assert (network.fc.out_features, network.fc.dropout) == (7, 0.3)
+
+
+@pytest.mark.parametrize("family", ["efficientnet", "resnet"])
+def test_a_network_without_windows_has_no_other_pooling(family: str) -> None:
+    with torch.device("meta"), pytest.raises(UserError, match="has no pooling with a window"):
+        build(family, image_size=32, pooling="average", **({"stem": "small"} if family == "resnet" else {}))
 
 
 def test_published_weights_belong_to_published_layers() -> None:

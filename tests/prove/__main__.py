@@ -9,7 +9,7 @@ import time
 from tests.prove.promise import Promise, table
 
 PROMISES = (
-    *("configuration", "shapes", "localizer_shapes", "bits", "kills", "moved"),
+    *("configuration", "shapes", "lenet_shapes", "localizer_shapes", "bits", "kills", "moved"),
     *("orl", "caltech", "imagenette", "transfer", "report", "pipeline", "explanations", "sweeps"),
 )
 

@@ -25,9 +25,10 @@ def test_the_best_job_comes_first_with_its_command_and_the_others_say_why_they_e
         point(0.2, "vgg19", math.nan, "failed", "ValueError: <x>"),
         point(0.3, "vgg19", 0.95, "pruned", "pruned after epoch 1"),
     ]  # fmt: skip
-    best, jobs, parameters = sweep_sections(points, [METRIC], ["max"], {"optimizer.lr"}, {"optimizer.lr": 1.0})
+    best, jobs, by_rate, parameters = sweep_sections(points, [METRIC], ["max"], {"optimizer.lr"}, {"optimizer.lr": 1.0})
     assert "optimizer.lr=0.01" in best.html  # not the pruned one, which was never measured to its end
-    assert [best.title, jobs.title, parameters.title] == ["Best", "Jobs", "Parameters"]
+    assert [best.title, jobs.title, by_rate.title, parameters.title] == ["Best", "Jobs", "By parameter", "Parameters"]
+    assert "error (1 - val/accuracy) by optimizer.lr" in by_rate.html  # of the two that were measured to their end
     assert "ValueError: &lt;x&gt;" in jobs.html
     assert "pruned after epoch 1" in jobs.html
     lowest, *_ = sweep_sections(points, [METRIC], ["min"], set(), {})
