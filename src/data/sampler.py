@@ -181,8 +181,8 @@ class IdentityBatches(TrainingBatches):
         self.whole = min(per_batch, len(self.members))
         if self.whole < num_replicas:
             raise UserError(
-                f"trainer.devices: {num_replicas} processes share batches of {self.whole} identities, and each needs one; "
-                f"type trainer.devices={max(1, self.whole)} or less"
+                f"trainer.devices: {num_replicas} processes share batches of {self.whole} identities, and each "
+                f"needs one; type trainer.devices={max(1, self.whole)} or less"
             )
         self.groups = np.array([max(1, len(images) // self.images) for images in self.members], np.int64)
 

@@ -192,6 +192,7 @@ def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
     from src.callbacks.checkpoint import Interrupted
     from src.callbacks.pruning import Pruned
     from src.runs.record import Record
+    from src.runs.stopping import ending_at_signals
     from src.runs.training import train
 
     record = Record.begin(
@@ -202,10 +203,13 @@ def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
         wandb_id=_wandb_id(run),
     )
     try:
-        outcome = train(config, run, record, resume=resume)
+        with ending_at_signals():
+            outcome = train(config, run, record, resume=resume)
     except Interrupted as interruption:
         record.end("interrupted", str(interruption))
-        print(f"Saved. Continue with: python -m src.train resume={shown(run.path)}", file=sys.stderr)
+        saved_where = "Saved" if run.checkpoint("last").exists() else "Stopped before the first checkpoint"
+        if is_main_process():
+            print(f"{saved_where}. Continue with: python -m src.train resume={shown(run.path)}", file=sys.stderr)
         sys.exit(128 + interruption.signum)
     except Pruned as pruned:
         record.end("pruned", str(pruned))

@@ -239,8 +239,8 @@ def require_shares(samples: Mapping[str, int], processes: int) -> None:
     for split, count in samples.items():
         if 0 < count < processes:
             raise UserError(
-                f"trainer.devices: {split} has {count} sample{'s' * (count > 1)} for {processes} processes, of which each "
-                f"needs one; type trainer.devices={count} or less"
+                f"trainer.devices: {split} has {count} sample{'s' * (count > 1)} for {processes} processes, of which "
+                f"each needs one; type trainer.devices={count} or less"
             )
 
 
