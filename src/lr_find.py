@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from src.config.command import Composed, main
 
 
@@ -15,8 +17,10 @@ def lr_find(composed: Composed) -> None:
     settle_source(composed)
     config = saved.plain(composed.config)
     session.prepare_process(config["threads"])
-    from src.runs.range_test import range_test
+    from src.runs.range_test import range_test, without_effect
 
+    if (note := without_effect(composed.overrides)) is not None:
+        print(f"note: {note}", file=sys.stderr)
     suggestion, path = range_test(config)
     print(f"optimizer.lr={suggestion:.2g}" if suggestion is not None else "the loss fell nowhere: no suggestion")
     print(session.shown(path))

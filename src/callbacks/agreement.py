@@ -26,7 +26,16 @@ class Agreement:
             self._group = torch.distributed.new_group(
                 backend="gloo", timeout=getattr(trainer.strategy, "_timeout", None)
             )
+        self.restart()
+
+    def restart(self) -> None:
+        """Ask again at the next batch, where batches begin to take another time; in all processes alike."""
         self._left, self._between, self._asked_at = 1, 1, time.monotonic()
+
+    def fewest(self, batches: int) -> int:
+        """Return the smallest number of batches that a process has, and begin to ask anew."""
+        self.restart()
+        return batches if self._alone else -self._ask(None, batches)[1]
 
     def after_batch(self, mine: int | None) -> int | None:
         """Return the signal that somebody was sent, if it is time to ask; `mine` is what this process was sent."""

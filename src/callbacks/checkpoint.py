@@ -13,15 +13,17 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.loops.evaluation_loop import RestartStage
 
 from src.callbacks.agreement import Agreement
+from src.callbacks.ema import EMA
 
 log = logging.getLogger(__name__)
 
 SAME = 2.0
 """Seconds within which a further signal is the same request, told by two: a terminal and a sweep, say."""
 VALIDATION = 8.0
-"""Seconds that a validation may go on after a request to stop."""
+"""Seconds that a validation which cannot be broken off may go on after a request to stop."""
 
 
 class Interrupted(BaseException):
@@ -30,6 +32,12 @@ class Interrupted(BaseException):
     def __init__(self, signum: int) -> None:
         super().__init__(f"interrupted by {signal.Signals(signum).name}")
         self.signum = signum
+
+
+def stopping_signals() -> list[signal.Signals]:
+    """Return the signals that stop a run; not that of a closed terminal where `nohup` has it ignored."""
+    signals = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1]
+    return signals if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [*signals, signal.SIGHUP]
 
 
 def checkpoint_path(trainer: Trainer, name: str) -> Path:
@@ -77,8 +85,11 @@ class LastCheckpoint(Checkpoint):
     Inside an epoch it saves only after an optimizer step that no validation follows: gradients being accumulated are
     not part of a checkpoint, and Lightning would skip the validation of a checkpoint written just before it.
     A first Ctrl-C, SIGTERM, SIGUSR1 or SIGHUP asks to stop at the next such moment, a second one stops at once. Several
-    processes stop together, whichever of them was asked. A validation that lasts is not waited for: what was saved last
-    is what the run continues from.
+    processes stop together, whichever of them was asked.
+
+    A validation is broken off: the state before it is saved, and the continued run begins with the whole of it. Where
+    it began between two accumulated batches that state cannot be saved; then its end is waited for, and a process alone
+    that would wait for longer stops without saving, so that the run continues from what was saved last.
     """
 
     def __init__(self, *, every_n_train_steps: Annotated[int, Ge(1)] | None) -> None:
@@ -89,16 +100,24 @@ class LastCheckpoint(Checkpoint):
         self._stop: int | None = None
         """What all processes know to have been asked."""
         self._should_stop = False
+        self._broken_off = False
+        """Whether the run stopped in a validation."""
+        self._together = 0
+        """Batches of a validation that every process has."""
         self._handlers: dict[int, Any] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Listen to signals; end at once where the run had already decided to stop early."""
+        """Listen to signals; end at once where the run had already decided to stop early.
+
+        Of a validation that was broken off Lightning has only to be told: it goes back to an unfinished one.
+        """
         self._saved_step = trainer.global_step
         trainer.should_stop = trainer.should_stop or self._should_stop
+        if self._broken_off:
+            trainer.fit_loop.epoch_loop.val_loop._restart_stage = RestartStage.RESTARTED_MID_EVALUATION
+            self._broken_off = False
         self._agreement = Agreement(trainer)
-        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP):
-            if signum != signal.SIGHUP or signal.getsignal(signum) is not signal.SIG_IGN:  # as `nohup` has it
-                self._handlers[signum] = signal.signal(signum, self._on_signal)
+        self._handlers = {signum: signal.signal(signum, self._on_signal) for signum in stopping_signals()}
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Give the signals back."""
@@ -124,6 +143,11 @@ class LastCheckpoint(Checkpoint):
         if due and step > self._saved_step and self._can_save(trainer):
             self._save(trainer)
 
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Find out for how many batches all processes can agree: the last ones may be of some processes alone."""
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+            self._together = self._agreement.fewest(int(sum(trainer.fit_loop.epoch_loop.val_loop.max_batches)))
+
     def on_validation_batch_end(
         self,
         trainer: Trainer,
@@ -133,10 +157,30 @@ class LastCheckpoint(Checkpoint):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Give up a validation that outlasts what one who asks to stop will wait."""
+        """Break off a validation where somebody asks to stop."""
+        if trainer.state.fn != "fit" or trainer.sanity_checking:
+            return
+        if batch_idx < self._together:
+            self._stop = self._stop or self._agreement.after_batch(self._asked)
+            if self._stop is not None and not trainer.fit_loop.epoch_loop._should_accumulate():
+                self._break_off(trainer, pl_module)
         waited = self._asked is not None and time.monotonic() - self._asked_at > VALIDATION
         if waited and self._asked is not None and trainer.world_size == 1:
             raise Interrupted(self._asked)
+
+    def _break_off(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save what there was before the validation; a validation changes nothing else that a checkpoint holds."""
+        for callback in trainer.callbacks:  # type: ignore[attr-defined] # Trainer's declaration lacks it
+            if isinstance(callback, EMA):
+                callback.put_back(pl_module)
+        trainer.fit_loop.epoch_loop.val_loop.batch_progress.reset()
+        self._broken_off = True
+        self._save(trainer)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin to ask around anew: batches of training take another time."""
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+            self._agreement.restart()
 
     def _can_save(self, trainer: Trainer) -> bool:
         loop, fetcher = trainer.fit_loop.epoch_loop, trainer.fit_loop._data_fetcher
@@ -159,9 +203,10 @@ class LastCheckpoint(Checkpoint):
             raise Interrupted(self._stop)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return whether the run had decided to stop early: Lightning's checkpoints do not say."""
-        return {"should_stop": self._should_stop}
+        """Return whether the run had decided to stop early, and whether in a validation: Lightning does not say."""
+        return {"should_stop": self._should_stop, "broken_off": self._broken_off}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Remember a decision to stop early."""
+        """Remember a decision to stop early, and a validation that is still to be done."""
         self._should_stop = state_dict["should_stop"]
+        self._broken_off = state_dict.get("broken_off", False)

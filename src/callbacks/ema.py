@@ -60,9 +60,14 @@ class EMA(WeightAveraging):
         Checkpoints are written after this.
         """
         if self._average_model is not None:
-            self._swap_models(pl_module)
+            self.put_back(pl_module)
             for name in getattr(pl_module, "measured", ()):
                 pl_module.get_buffer(name).copy_(self._average_model.module.get_buffer(name))
+
+    def put_back(self, pl_module: LightningModule) -> None:
+        """Put the plain weights back: at the end of a validation, or where one is broken off."""
+        if self._average_model is not None:
+            self._swap_models(pl_module)
 
 
 def _tensors(module: nn.Module) -> chain[Tensor]:

@@ -73,6 +73,9 @@ class LrFind:
     seed: Annotated[int, Ge(0)]
     threads: Annotated[int, Ge(1)] | Literal["auto"]
     allowed_packages: list[str]
+    name: str | None
+    tags: list[str]
+    test: bool
 
 
 @dataclass

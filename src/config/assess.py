@@ -111,6 +111,8 @@ def _strange_to_a_run(command: str, readings: Sequence[Typed | Problem], groups:
 def _is_foreign(command: str, override: Typed, groups: Groups) -> bool:
     """Tell whether an override is for a section that a command without a saved run does not have."""
     section = override.key.partition(".")[0]
+    if section == "experiment" and command in schema.WITH_EXPERIMENTS:
+        return False
     known = section in schema.SECTIONS or section in groups.names()
     return command not in schema.SAVED_RUN and known and section not in schema.COMMANDS[command][1]
 

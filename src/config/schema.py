@@ -62,9 +62,12 @@ COMMANDS = {
     "summary": ("Summary", ("model", "network")),
     "prepare": ("Prepare", ("data",)),
     "explain": ("Explain", ("method", "model", "network")),
-    "lr_find": ("LrFind", ("data", "augment", "model", "network", "optimizer", "scheduler", "trainer")),
+    "lr_find": ("LrFind", tuple(name for name in TRAINING if name not in ("sweep", "search"))),
 }
 """Per configuration of a command: the dataclass of its plain keys, and its sections."""
+
+WITH_EXPERIMENTS = ("train", "lr_find")
+"""The configurations that an experiment's file may be put on top of."""
 
 SAVED_RUN = {
     "train": ("resume", "replay"),

@@ -28,7 +28,7 @@ def sweep_sections(
     logs: Collection[str],
     importances: Mapping[str, float],
 ) -> list[Section]:
-    """Return the sections: the best, all jobs by their metric, the metric by each swept number, what the parameters did.
+    """Return the sections: the best, all jobs by their metric, the metric by swept numbers, what the parameters did.
 
     The best is the configuration with the best mean over its seeds or, of several objectives, all jobs that no other
     beats. `logs` are the keys that are drawn on a logarithmic axis; `importances` their shares.

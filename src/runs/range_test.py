@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from src.errors import UserError
@@ -22,10 +23,16 @@ from src.runs.training import build_model, build_trainer, open_data
 
 DIVERGED = 4.0
 """Times the lowest loss so far at which the test ends."""
-BELOW = 30.0
-"""What the rate at which a loss diverged that had not fallen before is divided by."""
+BELOW = 3.0
+"""What the rate from which on a loss rose that had not fallen before is divided by."""
 SMOOTHING = 0.9
 """Of the running mean of losses: what one step says alone is mostly its batch."""
+LATE = round(SMOOTHING / (1 - SMOOTHING))
+"""Steps by which the running mean comes behind the losses."""
+NOTICEABLE = 1.5
+"""How far the running mean must move, in standard deviations of a single loss; its own is a quarter of one."""
+WITHOUT_EFFECT = ("scheduler", "callbacks", "logger", "name", "tags", "test")
+"""What a training's command line or experiment may say, and a range test has no use for."""
 
 
 class _Enough(BaseException):
@@ -46,7 +53,7 @@ class GrowingRate(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note each group's share of the learning rate."""
-        rates = [float(group["lr"]) for group in trainer.optimizers[0].param_groups]
+        rates = [float(group.get("initial_lr", group["lr"])) for group in trainer.optimizers[0].param_groups]
         self._shares = [rate / max(rates) for rate in rates]
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
@@ -68,6 +75,14 @@ class GrowingRate(Callback):
         smooth = smoothed(self.losses)
         if not math.isfinite(self.losses[-1]) or smooth[-1] > DIVERGED * min(smooth):
             raise _Enough
+
+
+def without_effect(overrides: Sequence[str]) -> str | None:
+    """Return what is said of typed overrides that a range test has no use for; None where there are none."""
+    typed = [text for text in overrides if text.lstrip("+~").partition("=")[0].partition(".")[0] in WITHOUT_EFFECT]
+    if not typed:
+        return None
+    return f"without effect here, where the rate only grows and nothing but the page is kept: {' '.join(typed)}"
 
 
 def range_test(config: dict[str, Any]) -> tuple[float | None, Path]:
@@ -92,9 +107,7 @@ def range_test(config: dict[str, Any]) -> tuple[float | None, Path]:
     with contextlib.suppress(_Enough):
         trainer.fit(model, datamodule=data)
     rates, losses = growing.rates[: len(growing.losses)], growing.losses
-    suggestion = steepest(rates, losses)
-    if suggestion is None and len(losses) < steps:  # it only rose: well below where it diverged
-        suggestion = rates[-1] / BELOW
+    suggestion = steepest(rates, losses) or before_rise(rates, losses)
     write_text(path, page(rates, losses, suggestion))
     return suggestion, path.resolve()
 
@@ -109,17 +122,40 @@ def smoothed(losses: Sequence[float]) -> list[float]:
 
 
 def steepest(rates: Sequence[float], losses: Sequence[float]) -> float | None:
-    """Return the rate at which the smoothed loss falls fastest over the logarithm of the rate; None where nowhere.
+    """Return the rate at which the smoothed loss falls fastest over the logarithm of the rate; None where it does not.
 
-    Only up to where it is lowest: what falls behind that is noise.
+    Only from where a tenth of the fall is done up to where it is lowest: what is before and behind that is noise.
     """
-    smooth = [value for value in smoothed(losses) if math.isfinite(value)]
-    lowest = int(np.argmin(smooth)) + 1 if smooth else 0
-    if lowest < 3:
+    smooth, level, noise = _levels(losses)
+    lowest = int(np.argmin(smooth)) if len(smooth) else 0
+    fall = level - smooth[lowest] if lowest > LATE else 0.0
+    if fall <= NOTICEABLE * noise:
         return None
-    slopes = np.gradient(smooth[:lowest], np.log10(rates[:lowest]))
-    best = int(np.argmin(slopes))
-    return float(rates[best]) if slopes[best] < 0 else None
+    began = int(np.flatnonzero(smooth[: lowest + 1] >= level - 0.1 * fall)[-1])
+    slopes = np.gradient(smooth[: lowest + 1], np.log10(rates[: lowest + 1]))[began:]
+    return float(rates[max(0, began + int(np.argmin(slopes)) - LATE)])
+
+
+def before_rise(rates: Sequence[float], losses: Sequence[float]) -> float | None:
+    """Return a rate well below that from which on a loss rose that fell nowhere; None where it did not rise either."""
+    smooth, level, noise = _levels(losses)
+    low = np.flatnonzero(smooth <= level + NOTICEABLE * noise)
+    if not len(low) or low[-1] == len(losses) - 1:
+        return None
+    return float(rates[max(0, int(low[-1]) - LATE)] / BELOW)
+
+
+def _levels(losses: Sequence[float]) -> tuple[NDArray[np.float64], float, float]:
+    """Return the running mean up to the first loss that is not finite, the loss at the smallest rates, and its noise.
+
+    The noise is the standard deviation of single losses there, from their differences: these do not see a slow fall.
+    """
+    finite = np.isfinite(losses)
+    known = list(losses[: int(np.argmin(finite)) if not finite.all() else None])
+    first = known[: max(LATE, len(known) // 5)]
+    if len(first) < 2:
+        return np.array(smoothed(known)), math.nan, math.nan
+    return np.array(smoothed(known)), float(np.mean(first)), float(np.std(np.diff(first)) / math.sqrt(2))
 
 
 def page(rates: Sequence[float], losses: Sequence[float], suggestion: float | None) -> str:

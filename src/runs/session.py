@@ -193,6 +193,7 @@ def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
     from src.callbacks.checkpoint import Interrupted
     from src.callbacks.pruning import Pruned
     from src.runs.record import Record
+    from src.runs.stopping import ending_at_signals
     from src.runs.training import train
 
     record = Record.begin(
@@ -203,15 +204,14 @@ def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
         wandb_id=_wandb_id(run),
     )
     try:
-        outcome = train(config, run, record, resume=resume)
+        with ending_at_signals():
+            outcome = train(config, run, record, resume=resume)
     except Interrupted as interruption:
         record.end("interrupted", str(interruption))
+        saved_where = "Saved" if run.checkpoint("last").exists() else "Stopped before the first checkpoint"
         if is_main_process():
-            print(f"Saved. Continue with: python -m src.train resume={shown(run.path)}", file=sys.stderr)
+            print(f"{saved_where}. Continue with: python -m src.train resume={shown(run.path)}", file=sys.stderr)
         sys.exit(128 + interruption.signum)
-    except KeyboardInterrupt:  # before the training or after it
-        record.end("interrupted", "interrupted by SIGINT")
-        raise
     except Pruned as pruned:
         record.end("pruned", str(pruned))
         if is_main_process():

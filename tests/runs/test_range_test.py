@@ -11,7 +11,7 @@ import pytest
 from src.config import saved
 from src.config.command import compose
 from src.errors import UserError
-from src.runs.range_test import range_test, smoothed, steepest
+from src.runs.range_test import before_rise, range_test, smoothed, steepest, without_effect
 
 SMALL = (
     *("model=lenet", "data.source.size=32", "data.source.train=64", "data.source.val=16", "data.source.test=16"),
@@ -27,8 +27,39 @@ def test_the_steepest_fall_of_a_known_curve_is_found():
     """A logistic fall over log10 of the rate is steepest in its middle, and what rises behind it does not count."""
     rates = list(np.geomspace(1e-6, 1, 601))
     falls = [2 - 2 / (1 + math.exp(-4 * (math.log10(rate) + 3))) for rate in rates]
-    assert math.log10(steepest(rates, falls)) == pytest.approx(-3, abs=0.15)  # the running mean comes a little late
+    assert math.log10(steepest(rates, falls)) == pytest.approx(-3, abs=0.05)
     assert steepest(rates, [1.0 + rate for rate in rates]) is None
+
+
+def test_the_noise_of_batches_is_no_fall():
+    """A hundred steps of a loss of 2 with a deviation of 0.05, which is learned from at none, and at one rate."""
+    noise = np.random.default_rng(0).normal(0, 0.05, 100)
+    rates = np.geomspace(1e-6, 10, 100)
+    flat = 2 + noise
+    assert steepest(rates, flat) is None
+    assert before_rise(rates, flat) is None
+    falls = flat - 1 / (1 + np.exp(-4 * (np.log10(rates) + 3)))
+    assert math.log10(steepest(rates, falls)) == pytest.approx(-3, abs=0.4)
+
+
+def test_of_a_loss_that_only_rises_the_rate_is_well_below_its_rise():
+    """It has risen by 0.1, two deviations of its noise, at a rate of 0.01."""
+    rates = np.geomspace(1e-6, 10, 100)
+    rises = 2 + np.random.default_rng(0).normal(0, 0.05, 100) + 10 * rates
+    assert steepest(rates, rises) is None
+    assert 5e-4 < before_rise(rates, rises) < 1e-2
+
+
+def test_what_a_training_says_and_a_range_test_does_not_use_is_named():
+    assert without_effect(("model=lenet", "optimizer.lr=1")) is None
+    assert without_effect(("scheduler=onecycle", "model=lenet", "~callbacks.ema")).endswith(
+        ": scheduler=onecycle ~callbacks.ema"
+    )
+
+
+def test_an_experiment_may_be_tried():
+    config = compose("lr_find", ["experiment=imagenette_quick", "logger=csv"]).config
+    assert config.data.image_size == 64
 
 
 def test_the_running_mean_of_equal_losses_is_that_loss():

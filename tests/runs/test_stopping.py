@@ -1,4 +1,4 @@
-"""Asked to stop, a run saves, and `resume=auto` goes on to the same bits, in one process and in two."""
+"""Asked to stop, wherever it is, a run saves, and `resume=auto` goes on to the same bits, in one process and in two."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
+from pytorch_lightning import Callback
 
+from src.callbacks.checkpoint import LastCheckpoint
 from src.config.command import compose
 from src.errors import UserError
-from src.runs import session
+from src.runs import session, training
+from tests.processes import ended, started
 from tests.prove.promise import ROOT, command, same, tensors
-from tests.training import TINY, killed, on_top, train
+from tests.training import TINY, killed, on_top, resume, train
 
 LONGER = (
     *("data.source.train=480", "data.batch_size=8", "trainer.max_epochs=1", "trainer.accumulate_grad_batches=2"),
@@ -68,6 +72,89 @@ def test_two_processes_stop_together_within_ten_seconds_and_continue_to_the_same
     assert same(tensors(tmp_path / "whole"), tensors(tmp_path / "broken"))
     assert json.loads((tmp_path / "broken" / "record.json").read_text())["wandb_id"] == record["wandb_id"]
     assert (tmp_path / "broken" / "metrics.json").read_text() == (tmp_path / "whole" / "metrics.json").read_text()
+
+
+class Ask(Callback):
+    """Sends this process SIGTERM in its `number`-th batch of validation, and notes how long saving took."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+
+    def on_validation_batch_start(self, trainer, pl_module, batch, batch_idx, dataloader_idx=0):
+        if not trainer.sanity_checking:
+            self.left -= 1
+            if not self.left:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+
+VALIDATIONS = {
+    "in an epoch": (4, 6, ("trainer.val_check_interval=0.3", "scheduler=onecycle", "optimizer=adamw")),
+    "at its end, averaged weights": (2, 10, ("callbacks=[default,ema]", "callbacks.ema.decay=0.9")),
+    "plateau, the last epoch's": (5, 20, ("scheduler=plateau", "scheduler.patience=0", "scheduler.factor=0.5")),
+    "accumulation, mixup and averaged weights": (
+        8,
+        3,
+        (
+            *("trainer.val_check_interval=0.5", "trainer.accumulate_grad_batches=5", "augment.mixup=0.3"),
+            *("callbacks=[default,ema]", "callbacks.ema.decay=0.9"),
+        ),
+    ),
+}
+"""The batch of validation in which the signal comes, and the optimizer step that was the last before it."""
+
+
+@pytest.mark.parametrize(("number", "step", "overrides"), VALIDATIONS.values(), ids=VALIDATIONS.keys())
+def test_a_validation_is_broken_off_and_done_again(number, step, overrides, tmp_path, monkeypatch):
+    original = training.build_callbacks
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "build_callbacks", lambda config: [*original(config), Ask(number)])
+        with pytest.raises(SystemExit) as stopped:
+            train(tmp_path / "broken", *overrides)
+    assert stopped.value.code == 143
+    last = torch.load(tmp_path / "broken" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert last["global_step"] == step
+    resume(tmp_path / "broken")
+    assert same(tensors(train(tmp_path / "whole", *overrides)), tensors(tmp_path / "broken"))
+
+
+@pytest.mark.parametrize("phase", ["open_data", "measure", "write_weights"])
+def test_outside_of_training_a_signal_ends_the_run_at_once_and_it_continues(phase, tmp_path, monkeypatch, capsys):
+    original = getattr(training, phase)
+
+    def asked(*arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return original(*arguments)
+
+    short = ("trainer.max_epochs=1", "data.source.train=32")
+    with monkeypatch.context() as patch:
+        patch.setattr(training, phase, asked)
+        with pytest.raises(SystemExit) as stopped:
+            train(tmp_path / "broken", *short)
+    assert stopped.value.code == 143
+    assert json.loads((tmp_path / "broken" / "record.json").read_text())["status"] == "interrupted"
+    said = "Stopped before the first checkpoint" if phase == "open_data" else "Saved"
+    assert f"{said}. Continue with: python -m src.train resume=" in capsys.readouterr().err
+    resume(tmp_path / "broken")
+    assert same(tensors(train(tmp_path / "whole", *short)), tensors(tmp_path / "broken"))
+
+
+def test_two_processes_break_off_a_validation_together(tmp_path):
+    """The first step is saved, the second not, since a validation follows, of 1,001 batches in one and 1,000 in two."""
+    two = on_top(TINY, ["data.batch_size=2", "data.source.train=8", "data.source.val=4001", "trainer.max_epochs=1"])
+    two = on_top(two, ["callbacks=[default,ema]", "callbacks.last.every_n_train_steps=1"])
+    group = started(2, tmp_path / "broken", two)
+    while not (tmp_path / "broken" / "checkpoints" / "last.ckpt").exists() and group[0].is_alive():
+        time.sleep(0.01)
+    os.kill(group[1].pid, signal.SIGTERM)
+    began = time.monotonic()
+    assert ended(group) == [143, 143]
+    assert time.monotonic() - began < 10
+    last = torch.load(tmp_path / "broken" / "checkpoints" / "last.ckpt", weights_only=True)
+    state = next(value for key, value in last["callbacks"].items() if key.startswith(LastCheckpoint.__name__))
+    assert (last["global_step"], state["broken_off"]) == (2, True)
+    assert ended(started(2, tmp_path / "broken", [*two, "resume=auto"])) == [0, 0]
+    assert ended(started(2, tmp_path / "whole", two)) == [0, 0]
+    assert same(tensors(tmp_path / "whole"), tensors(tmp_path / "broken"))
 
 
 def test_torchrun_makes_one_run_directory_though_none_is_typed(tmp_path):
