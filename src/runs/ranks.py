@@ -112,8 +112,8 @@ def loss_message(error: BaseException, trainer: Mapping[str, Any], run_dir: Path
     return (
         f"Process {rank()} on {platform.node()} has lost the other processes of {run_dir}{_others(run_dir)}: "
         f"{said.strip()}\nThey ended, or were not heard of within {waited}: see what they printed. The run goes on "
-        f"from its last checkpoint where all are started again, with resume={run_dir}, or as they were with resume=auto "
-        f"and run_dir={run_dir}."
+        f"from its last checkpoint where all are started again, with resume={run_dir}, or as they were with "
+        f"resume=auto and run_dir={run_dir}."
     )
 
 
