@@ -35,7 +35,7 @@ def jobs(column: str, *options: str) -> list[str]:
 
 
 def start_now(number: str) -> None:
-    """Spare a requeued job the two minutes that SLURM has it wait."""
+    """Spare a requeued job most of the two minutes that SLURM has it wait, to tell it from the one that ended."""
     wait_until(lambda: jobs("%T", "--jobs", number) == ["PENDING"], f"job {number} is queued again")
     told(
         "scontrol", "update", f"JobId={number}", "StartTime=now+3"
