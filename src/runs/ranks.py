@@ -105,14 +105,28 @@ def is_loss_of_others(error: BaseException) -> bool:
 def loss_message(error: BaseException, trainer: Mapping[str, Any], run_dir: Path) -> str:
     """Return what to tell a person whose process has lost the others, and what to type."""
     strategy = trainer["strategy"]
-    timeout = strategy["timeout"] if isinstance(strategy, Mapping) and "timeout" in strategy else "see Lightning"
+    waited = "the time that Lightning waits"
+    if isinstance(strategy, Mapping) and "timeout" in strategy:
+        waited = f"trainer.strategy.timeout={strategy['timeout']} seconds"
     said = str(error).rpartition("] ")[2] if "gloo/transport" in str(error) else str(error)
     return (
-        f"Process {rank()} on {platform.node()} has lost the other processes of {run_dir}: {said.strip()}\n"
-        f"They ended, or were not heard of within trainer.strategy.timeout={timeout} seconds: see what they printed. "
-        f"The run goes on from its last checkpoint where all are started again, with resume={run_dir}, or as they were "
-        f"with resume=auto and run_dir={run_dir}."
+        f"Process {rank()} on {platform.node()} has lost the other processes of {run_dir}{_others(run_dir)}: "
+        f"{said.strip()}\nThey ended, or were not heard of within {waited}: see what they printed. The run goes on "
+        f"from its last checkpoint where all are started again, with resume={run_dir}, or as they were with "
+        f"resume=auto and run_dir={run_dir}."
     )
+
+
+def note(run_dir: Path, **values: Any) -> None:
+    """Write down what a further process is, and where."""
+    write_json(run_dir / "ranks" / f"{rank()}.json", {"host": platform.node(), **values})
+
+
+def _others(run_dir: Path) -> str:
+    """Return which the other processes are, as far as they have noted themselves."""
+    hosts = {int(path.stem): json.loads(path.read_text()).get("host", "?") for path in run_dir.glob("ranks/*.json")}
+    named = [f"{number} on {host}" for number, host in sorted(hosts.items()) if number != rank()]
+    return f" ({', '.join((['0'] if rank() else []) + named)})" if named or rank() else ""
 
 
 def without_key(arguments: Sequence[str], *keys: str) -> list[str]:

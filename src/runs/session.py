@@ -18,7 +18,6 @@ from src.config import saved
 from src.config.command import Composed
 from src.cores import cores
 from src.errors import UserError
-from src.files import write_json
 from src.runs import ranks
 from src.runs.directory import RunDirectory, lock_run, new_run, open_run, overrides_digest
 from src.runs.record import read_record, status_of
@@ -179,7 +178,7 @@ def require_same_configuration(config: Mapping[str, Any], run: RunDirectory) -> 
     Raises RuntimeError there: processes that average gradients of different trainings would give no error at all.
     """
     mine, first = digest_of(config), digest_of(saved.plain(saved.load(run.compose).config))
-    write_json(run.path / "ranks" / f"{ranks.rank()}.json", {"digest": mine, "first": first, "config": dict(config)})
+    ranks.note(run.path, digest=mine, first=first, config=dict(config))
     if mine != first:
         raise RuntimeError(f"process {ranks.rank()} was given another configuration than {run.config}")
 

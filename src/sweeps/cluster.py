@@ -139,7 +139,8 @@ class Submitted:
     def poll(self) -> int | None:
         """Return its exit code, as the job wrote it down; None while it waits, runs, or is queued again.
 
-        Of a job whose processes SLURM has ended it is that of a SIGKILL, with SLURM's word for it as the reason.
+        Of a job whose processes SLURM has ended it is that of a SIGKILL, with SLURM's word for it as the reason; of one
+        that a person has cancelled that of a SIGTERM, since it is not to go on by itself.
         """
         queued = self.queue.of(queue_name(self.job))
         if queued is not None and not queued.is_over:
@@ -154,10 +155,11 @@ class Submitted:
         how = queued.state if queued is not None else "SLURM has forgotten it"
         if how == "COMPLETED":  # it found the job taken, or at its end
             return 0
+        code = 128 + signal.SIGTERM if how == "CANCELLED" else -signal.SIGKILL
         if len(attempts) <= self.begun:
             self.job.begin(self.study)
-        self.job.end(-signal.SIGKILL, f"SLURM job {self.id}: {how}")
-        return -signal.SIGKILL
+        self.job.end(code, f"SLURM job {self.id}: {how}")
+        return code
 
     def send_signal(self, signum: int) -> None:
         """Leave it alone: it is stopped by scancel."""

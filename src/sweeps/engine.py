@@ -159,7 +159,7 @@ class Engine:
             if cut_off and self._stop is not None:  # before it could save: it had only begun
                 code = 128 + self._stop
             slot.job.end(None if adopted else code)
-            if cut_off and not adopted and self._stop is None:
+            if cut_off and code < 128 and not adopted and self._stop is None:
                 state: State = "interrupted" if self._goes_on(slot.job, code) else "failed"
             else:
                 state = slot.job.state()

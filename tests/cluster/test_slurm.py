@@ -35,13 +35,20 @@ def jobs(column: str, *options: str) -> list[str]:
 
 
 def start_now(number: str) -> None:
-    """Spare a requeued job the two minutes that SLURM has it wait."""
+    """Spare a requeued job most of the two minutes that SLURM has it wait, to tell it from the one that ended."""
     wait_until(lambda: jobs("%T", "--jobs", number) == ["PENDING"], f"job {number} is queued again")
-    told("scontrol", "update", f"JobId={number}", "StartTime=now")
+    told(
+        "scontrol", "update", f"JobId={number}", "StartTime=now+3"
+    )  # in the same second SLURM would take it for the one that ended
 
 
 def rows(folder: Path) -> dict[str, dict[str, str]]:
     return {row["job"]: row for row in csv.DictReader((folder / "sweep.csv").open())}
+
+
+def attempts(run_dir: Path) -> list[tuple[int, str | None]]:
+    found = json.loads((run_dir / "job.json").read_text())["attempts"]
+    return [(attempt["exit_code"], attempt["why"]) for attempt in found]
 
 
 def test_a_sweep_outlives_its_process_and_says_what_became_of_each_job(tmp_path):
@@ -70,14 +77,13 @@ def test_a_sweep_outlives_its_process_and_says_what_became_of_each_job(tmp_path)
     start_now(numbers[preempted])
     _, errors = second.communicate()
     assert second.returncode == 1, errors
-    assert len(list((folder / ".submitit").glob("*_submitted.pkl"))) == 3, "a job was submitted twice"
+    assert len(list((folder / ".submitit").glob("*_submitted.pkl"))) == 4, "only the killed job again"
     found = rows(folder)
     states = {name: row["state"] for name, row in found.items()}
-    assert states == {preempted: "finished", killed: "failed", waiting: "interrupted"}
+    assert states == {preempted: "finished", killed: "finished", waiting: "interrupted"}
     assert found[waiting]["reason"] == f"SLURM job {numbers[waiting]}: CANCELLED"
-    assert found[killed]["reason"] == f"SLURM job {numbers[killed]}: FAILED"
-    attempts = json.loads((folder / preempted / "job.json").read_text())["attempts"]
-    assert [attempt["exit_code"] for attempt in attempts] == [128 + signal.SIGUSR1, 0]
+    assert attempts(folder / killed) == [(-signal.SIGKILL, f"SLURM job {numbers[killed]}: FAILED"), (0, None)]
+    assert attempts(folder / preempted) == [(128 + signal.SIGUSR1, None), (0, None)]
 
     third = subprocess.run(typed, cwd=ROOT, capture_output=True, text=True, check=False)
     assert third.returncode == 0, third.stderr

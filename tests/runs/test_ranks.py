@@ -1,0 +1,59 @@
+"""What a process knows of those that train with it."""
+
+from __future__ import annotations
+
+import platform
+
+import pytest
+
+from src.runs import ranks
+
+TORCHRUN = {"TORCHELASTIC_RUN_ID": "1", "RANK": "1"}
+TASK = {"SLURM_STEP_ID": "0", "SLURM_PROCID": "1", "SLURM_STEP_NUM_TASKS": "2", "SLURM_NTASKS": "2"}
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """Return a function that lets this process seem started so."""
+    for name in [name for name in ranks.os.environ if name.startswith(("SLURM_", "TORCHELASTIC_", "RANK"))]:
+        monkeypatch.delenv(name)
+    return lambda variables: [monkeypatch.setenv(name, value) for name, value in variables.items()]
+
+
+@pytest.mark.parametrize(
+    ("variables", "rank", "named"),
+    [
+        ({}, 0, []),
+        (TORCHRUN, 1, []),
+        (TORCHRUN | TASK, 1, []),
+        (TASK | {"SLURM_NTASKS_PER_NODE": "2"}, 1, ["SLURMEnvironment"]),
+        ({"SLURM_JOB_ID": "7", "SLURM_NTASKS": "4", "SLURM_PROCID": "0"}, 0, ["LightningEnvironment"]),
+    ],
+)
+def test_lightning_is_told_who_started_the_processes(started, variables, rank, named):
+    """One process in an allocation for four is one process."""
+    started(variables)
+    assert ranks.rank() == rank
+    assert [type(found).__name__ for found in ranks.environments()] == named
+    assert not any(getattr(found, "auto_requeue", False) for found in ranks.environments())
+
+
+def test_a_lost_connection_is_told_from_other_errors():
+    lost = RuntimeError("[/build/gloo/transport/tcp/pair.cc:5] Connection closed by peer [10.0.0.2]:4")
+    with pytest.raises(RuntimeError) as raised:
+        raise RuntimeError("a loader failed") from lost
+    assert ranks.is_loss_of_others(raised.value)
+    assert not ranks.is_loss_of_others(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+
+
+def test_the_message_names_the_others_the_timeout_and_what_to_type(started, tmp_path):
+    started(TORCHRUN | {"RANK": "1"})
+    ranks.note(tmp_path, digest="a")
+    started({"RANK": "0"})
+    error = RuntimeError("[/build/gloo/transport/tcp/unbound_buffer.cc:8] Timed out waiting 5000ms for recv operation")
+    text = ranks.loss_message(error, {"strategy": {"timeout": 5}}, tmp_path)
+    assert f"Process 0 on {platform.node()}" in text
+    assert f"(1 on {platform.node()}): Timed out waiting 5000ms" in text
+    assert "trainer.strategy.timeout=5 seconds" in text
+    assert f"resume={tmp_path}" in text
+    assert "Lightning waits" in ranks.loss_message(error, {"strategy": "ddp"}, tmp_path)
