@@ -23,7 +23,7 @@ from src.models.siamese import Siamese
 from src.runs import session
 from src.runs.evaluation import restore
 from src.runs.prediction import predict
-from tests.training import TINY, on_top, train
+from tests.training import on_top, train
 
 SIAMESE = (
     *("model=siamese", "network=lenet", "model.embedding_dim=8", "model.images_per_identity=2", "optimizer.lr=0.1"),
