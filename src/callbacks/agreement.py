@@ -47,7 +47,8 @@ class Agreement:
         now = time.monotonic()
         each = (now - self._asked_at) / self._between
         self._asked_at = now
-        wish = max(1, int(EVERY / max(each, 1e-4)))
+        # at most twice as many as before: what the first batch took says little of the next ones
+        wish = max(1, min(2 * self._between, int(EVERY / max(each, 1e-4))))
         signum, batches = self._ask(mine, wish)
         self._left = self._between = batches
         return signum

@@ -9,7 +9,10 @@ import torch
 from annotated_types import Interval
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import WeightAveraging
+from pytorch_lightning.strategies import FSDPStrategy
 from torch import Tensor, nn
+
+from src.errors import UserError
 
 
 class EMA(WeightAveraging):
@@ -22,6 +25,12 @@ class EMA(WeightAveraging):
     def __init__(self, *, decay: Annotated[float, Interval(gt=0, lt=1)]) -> None:
         self.decay = decay
         super().__init__()
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Begin with a copy of the model. Raises UserError where parameters are sharded: the copy's are not."""
+        if isinstance(trainer.strategy, FSDPStrategy):
+            raise UserError("callbacks.ema: sharded parameters cannot be averaged; type trainer=ddp, or leave ema away")
+        super().setup(trainer, pl_module, stage)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

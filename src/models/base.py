@@ -134,6 +134,7 @@ class ImageModule(LightningModule):
             {f"{split}_metrics": metrics.clone(prefix=f"{split}/") for split in ("train", "val", "test")}
         )
         self._gathered = Gathered()
+        self._vectors: set[str] = set()
         self._restored_metrics: dict[str, Any] = {}
         self.validated: dict[str, float] = {}
         """The figures of the last validation of this epoch; empty where there was none yet."""
@@ -240,6 +241,10 @@ class ImageModule(LightningModule):
         if split == "train" and (inputs := self._gathered.taken()) is not None:
             metrics.update(**inputs)
         return metrics
+
+    def setup(self, stage: str) -> None:
+        """Note which parameters are vectors while they are whole: all pieces of sharded ones are."""
+        self._vectors = self._vectors or {name for name, parameter in self.named_parameters() if parameter.ndim <= 1}
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Reseed every generator that a layer or loss may use, so that a step depends on its place alone."""
@@ -402,7 +407,7 @@ class ImageModule(LightningModule):
             if name != own and not self.freezing.learns(own):
                 continue
             depth = self.freezing.depth(own) if name != own and self.layer_lr_decay < 1 else 0
-            decays = self.decay_norm_and_bias or parameter.ndim > 1
+            decays = self.decay_norm_and_bias or not (name in self._vectors if self._vectors else parameter.ndim <= 1)
             groups.setdefault((depth, not decays), []).append(parameter)
         return [
             {"params": members}

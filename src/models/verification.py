@@ -88,6 +88,7 @@ class VerificationModel(ImageModule):
 
     def setup(self, stage: str) -> None:
         """Tell the metrics how pairs are compared."""
+        super().setup(stage)
         for split in ("val", "test"):
             self.pair_metric(split).comparer = self.comparer()
 

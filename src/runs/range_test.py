@@ -168,6 +168,7 @@ def page(rates: Sequence[float], losses: Sequence[float], suggestion: float | No
         series,
         "learning rate, logarithmic",
         x_ticks=[(power, f"1e{power}") for power in powers],
+        log_y=True,  # one that diverges would press all before it to the bottom
         x_text=lambda value: f"learning rate {number(float(f'{10**value:.3g}'))}",
     )
     override = f"optimizer.lr={suggestion:.2g}" if suggestion is not None else None

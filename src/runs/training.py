@@ -16,6 +16,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Callback, EarlyStopping
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.strategies import FSDPStrategy
 
 from src import seeds
 from src.callbacks.checkpoint import BestCheckpoint, Interrupted
@@ -102,7 +103,10 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
     if isinstance(trainer.profiler, StepProfiler) and trainer.is_global_zero:  # type: ignore[attr-defined]
         trainer.profiler.write(run.path)  # type: ignore[attr-defined]
     if run.chosen_checkpoint().exists():
+        model = unsharded(trainer, model, config, spec)
         load_weights(model, run)
+    if trainer.is_global_zero:
+        write_weights(run, model)
     figures = best_figures(callbacks, history)
     split = "test" if config["test"] and len(data.splits["test"]) else "val" if len(data.splits["val"]) else None
     if split is not None:
@@ -110,8 +114,14 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
             figures |= measure(trainer, model, data, split)
     if trainer.is_global_zero:
         write_json(run.metrics, dict(sorted(figures.items())))
-        write_weights(run, model)
     return Outcome(figures, model, data, split)
+
+
+def unsharded(trainer: Trainer, model: ImageModule, config: Config, spec: DataSpec) -> ImageModule:
+    """Return a model with whole parameters to load weights into: a sharded one is left with this process's pieces."""
+    if not isinstance(trainer.strategy, FSDPStrategy):
+        return model
+    return build_model(without_pretrained(config), spec)
 
 
 def batch_text(trainer: Trainer, data: ImageData) -> str | None:

@@ -1,11 +1,9 @@
-"""The siamese network from the command's recipe: mining over processes, threshold, collapse, lists, what it refuses."""
+"""The siamese network from the command's recipe: threshold, collapse, lists, what it refuses."""
 
 from __future__ import annotations
 
 import functools
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -25,8 +23,7 @@ from src.models.siamese import Siamese
 from src.runs import session
 from src.runs.evaluation import restore
 from src.runs.prediction import predict
-from tests.prove.promise import ROOT
-from tests.training import TINY, on_top, train
+from tests.training import on_top, train
 
 SIAMESE = (
     *("model=siamese", "network=lenet", "model.embedding_dim=8", "model.images_per_identity=2", "optimizer.lr=0.1"),
@@ -126,19 +123,6 @@ def test_a_run_has_the_figures_that_are_promised(finished):
     assert {
         f"train/{name}" for name in ("loss", "active_triplets", "embedding_spread", "same_distance")
     } <= found.keys()
-
-
-def test_two_processes_mine_together_what_one_mines_in_twice_the_batch(tmp_path):
-    """Seven identities fall into parts of four and three: the parts need not be equal."""
-    options = ("trainer=ddp_cpu", "data.batch_size=8", *SIAMESE)
-    for name, overrides in (("two", options), ("one", (*options[2:], "data.batch_size=16"))):
-        arguments = on_top(TINY, [*overrides, f"run_dir={tmp_path}/{name}"])
-        done = subprocess.run(
-            [sys.executable, "-m", "src.train", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-    one, two = metrics(tmp_path / "one"), metrics(tmp_path / "two")
-    assert two == pytest.approx(one, abs=1e-4)
 
 
 def test_collapse_is_said_once(tmp_path, capsys):
