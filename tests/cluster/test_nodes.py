@@ -89,13 +89,13 @@ def test_a_node_cut_off_is_missed_within_the_timeout_and_the_run_goes_on_to_the_
     cut = time.monotonic()
     _, errors = first.communicate(timeout=TIMEOUT + 60)
     assert first.returncode == 1, errors
-    assert time.monotonic() - cut < TIMEOUT + 20
+    assert time.monotonic() - cut < TIMEOUT + 40
     assert "Process 0 on" in errors
     assert f"trainer.strategy.timeout={TIMEOUT}" in errors
     assert f"resume={run_dir}" in errors
     assert (run_dir / "metrics.csv").exists()
     assert not (run_dir / "metrics.json").exists()
-    while time.monotonic() - cut < TIMEOUT + 20 and trainings(run_dir):
+    while time.monotonic() - cut < TIMEOUT + 40 and trainings(run_dir):
         time.sleep(0.1)
     assert trainings(run_dir) == []
     second.kill()  # torchrun itself waits for the rendezvous, which it cannot reach
