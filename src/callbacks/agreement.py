@@ -35,7 +35,7 @@ class Agreement:
     def fewest(self, batches: int) -> int:
         """Return the smallest number of batches that a process has, and begin to ask anew."""
         self.restart()
-        return batches if self._alone else -self._ask(None, batches)[1]
+        return batches if self._alone else self._ask(None, batches)[1]
 
     def after_batch(self, mine: int | None) -> int | None:
         """Return the signal that somebody was sent, if it is time to ask; `mine` is what this process was sent."""
