@@ -21,8 +21,10 @@ def lr_find(composed: Composed) -> None:
 
     if (note := without_effect(composed.overrides)) is not None:
         print(f"note: {note}", file=sys.stderr)
-    suggestion, path = range_test(config)
-    print(f"optimizer.lr={suggestion:.2g}" if suggestion is not None else "the loss fell nowhere: no suggestion")
+    found, path = range_test(config)
+    print(found.reason, file=sys.stderr)
+    if found.suggestion is not None:
+        print(f"optimizer.lr={found.suggestion:.2g}")
     print(session.shown(path))
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 from pytorch_lightning import Callback, LightningModule, Trainer
 
@@ -31,6 +33,8 @@ LATE = round(SMOOTHING / (1 - SMOOTHING))
 """Steps by which the running mean comes behind the losses."""
 NOTICEABLE = 1.5
 """How far the running mean must move, in standard deviations of a single loss; its own is a quarter of one."""
+SHOWN = 1.5
+"""Times the loss at the smallest rates up to which losses are drawn."""
 WITHOUT_EFFECT = ("scheduler", "callbacks", "logger", "name", "tags", "test")
 """What a training's command line or experiment may say, and a range test has no use for."""
 
@@ -85,11 +89,22 @@ def without_effect(overrides: Sequence[str]) -> str | None:
     return f"without effect here, where the rate only grows and nothing but the page is kept: {' '.join(typed)}"
 
 
-def range_test(config: dict[str, Any]) -> tuple[float | None, Path]:
-    """Run the test of a checked configuration; returns the suggested rate, None where the loss fell nowhere, and the
-    page with the curve.
+@dataclass(frozen=True)
+class Found:
+    """What a test found: the learning rates, the loss at each, and the rate to take, None where there is none."""
 
-    Raises UserError where the rates make no range, or more than one process was asked for.
+    rates: list[float]
+    losses: list[float]
+    suggestion: float | None
+    reason: str
+    """Why it is this rate, or none."""
+
+
+def range_test(config: dict[str, Any]) -> tuple[Found, Path]:
+    """Run the test of a checked configuration; returns what it found, and the page with the curve.
+
+    Raises UserError where the rates make no range, the page has another name than a page's, or more than one process
+    was asked for.
     """
     low, high, steps = float(config["lowest"]), float(config["highest"]), int(config["steps"])
     if not low < high:
@@ -97,6 +112,8 @@ def range_test(config: dict[str, Any]) -> tuple[float | None, Path]:
     if config["trainer"].get("devices", 1) != 1 or config["trainer"].get("num_nodes", 1) != 1:
         raise UserError("a range test is run by one process: type trainer.devices=1")
     path = Path(config["output"])
+    if path.suffix != ".html":
+        raise UserError(f"output={path}: what is written is a page; type output={path.with_suffix('.html')}")
     data = open_data(config)
     spec = data.open()
     model = build_model(config, spec)
@@ -106,10 +123,20 @@ def range_test(config: dict[str, Any]) -> tuple[float | None, Path]:
     trainer = build_trainer(config | {"trainer": config["trainer"] | quiet}, RunDirectory(path.parent), [growing], [])
     with contextlib.suppress(_Enough):
         trainer.fit(model, datamodule=data)
-    rates, losses = growing.rates[: len(growing.losses)], growing.losses
-    suggestion = steepest(rates, losses) or before_rise(rates, losses)
-    write_text(path, page(rates, losses, suggestion))
-    return suggestion, path.resolve()
+    found = suggested(growing.rates[: len(growing.losses)], growing.losses)
+    write_text(path, page(found))
+    return found, path.resolve()
+
+
+def suggested(rates: list[float], losses: list[float]) -> Found:
+    """Return the rate where the loss falls fastest or, where it does not, one well below those that make it rise."""
+    if (fastest := steepest(rates, losses)) is not None:
+        return Found(rates, losses, fastest, "where the loss falls fastest")
+    if (below := before_rise(rates, losses)) is not None:
+        return Found(
+            rates, losses, below, f"the loss fell nowhere: this is 1/{BELOW:g} of the rate from which on it rose"
+        )
+    return Found(rates, losses, None, "the loss neither fell nor rose: other rates, or more steps, may tell more")
 
 
 def smoothed(losses: Sequence[float]) -> list[float]:
@@ -158,19 +185,32 @@ def _levels(losses: Sequence[float]) -> tuple[NDArray[np.float64], float, float]
     return np.array(smoothed(known)), float(np.mean(first)), float(np.std(np.diff(first)) / math.sqrt(2))
 
 
-def page(rates: Sequence[float], losses: Sequence[float], suggestion: float | None) -> str:
-    """Return the page with the losses over the rates, and the override to paste."""
+def page(found: Found) -> str:
+    """Return the page with the losses over the rates, and the override to paste.
+
+    Losses far above those at the smallest rates are left out: they would press all others to the bottom.
+    """
+    rates, smooth = found.rates, smoothed(found.losses)
     powers = range(math.floor(math.log10(rates[0])), math.ceil(math.log10(rates[-1])) + 1)
     x = [math.log10(rate) for rate in rates]
-    series = [Series("each step", x, losses, tone=5, faint=True), Series("smoothed", x, smoothed(losses))]
+    top = SHOWN * smooth[min(LATE, len(smooth) - 1)]
+    series = [
+        Series("each step", x, [loss if loss <= top else math.nan for loss in found.losses], tone=5, faint=True),
+        Series("smoothed", x, [loss if loss <= top else math.nan for loss in smooth]),
+    ]
+    override = None
+    if found.suggestion is not None:
+        override = f"optimizer.lr={found.suggestion:.2g}"
+        drawn = [loss for loss in series[0].y if math.isfinite(loss)]
+        at = [math.log10(found.suggestion)] * 2
+        series.append(Series("suggested", at, [min(drawn), max(drawn)], tone=1, figure=f"{found.suggestion:.2g}"))
     chart = line_chart(
         "training loss",
         series,
         "learning rate, logarithmic",
         x_ticks=[(power, f"1e{power}") for power in powers],
-        log_y=True,  # one that diverges would press all before it to the bottom
         x_text=lambda value: f"learning rate {number(float(f'{10**value:.3g}'))}",
     )
-    override = f"optimizer.lr={suggestion:.2g}" if suggestion is not None else None
-    headline = render("lr_find.html", override=override)
-    return lay_out("Learning-rate range test", headline, [Section("Loss", chart)])
+    headline = render("lr_find.html", override=override, reason=found.reason)
+    charts = Markup('<div class="charts">{}</div>').format(chart)
+    return lay_out("Learning-rate range test", headline, [Section("Loss", charts)])

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Trainer
-from pytorch_lightning.callbacks import Callback, EarlyStopping
+from pytorch_lightning.callbacks import Callback, Checkpoint, EarlyStopping
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.strategies import FSDPStrategy
 
@@ -297,7 +297,7 @@ def build_trainer(config: Config, run: RunDirectory, callbacks: list[Callback], 
             logger=loggers or False,
             default_root_dir=str(run.path),
             plugins=[AtomicCheckpointIO(), *ranks.environments()],
-            enable_checkpointing=True,
+            enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),  # none of its own
             enable_progress_bar=False,
             enable_model_summary=False,
             use_distributed_sampler=False,

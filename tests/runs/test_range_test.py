@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from src.config import saved
 from src.config.command import compose
 from src.errors import UserError
-from src.runs.range_test import before_rise, range_test, smoothed, steepest, without_effect
+from src.runs.range_test import before_rise, page, range_test, smoothed, steepest, suggested, without_effect
 
 SMALL = (
     *("model=lenet", "data.source.size=32", "data.source.train=64", "data.source.val=16", "data.source.test=16"),
@@ -67,13 +66,23 @@ def test_the_running_mean_of_equal_losses_is_that_loss():
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-def test_any_optimizer_has_a_page_with_the_override_to_paste(tmp_path, optimizer):
-    suggestion, path = tried(tmp_path, f"optimizer={optimizer}", "model.layer_lr_decay=0.7")
-    page = path.read_text()
-    assert "<svg" in page
-    if suggestion is not None:
-        assert 1e-6 <= suggestion <= 10
-        assert re.search(r"optimizer\.lr=[0-9.e-]+", page)
+def test_any_optimizer_has_a_page_and_leaves_nothing_else(tmp_path, monkeypatch, optimizer):
+    monkeypatch.chdir(tmp_path)
+    found, path = tried(tmp_path, f"optimizer={optimizer}", "model.layer_lr_decay=0.7")
+    assert "<svg" in path.read_text()
+    assert 20 <= len(found.losses) <= 24
+    assert [file.name for file in tmp_path.iterdir()] == ["lr.html"]
+
+
+def test_the_page_has_the_override_to_paste_and_says_why():
+    rates = [float(rate) for rate in np.geomspace(1e-6, 1, 601)]
+    falls = suggested(rates, [2 - 2 / (1 + math.exp(-4 * (math.log10(rate) + 3))) for rate in rates])
+    assert f"optimizer.lr={falls.suggestion:.2g}" in page(falls)
+    rises = suggested(rates, [1.0 + 10 * rate for rate in rates])
+    assert "fell nowhere" in page(rises)
+    flat = suggested(rates, (2 + np.random.default_rng(0).normal(0, 0.05, 601)).tolist())
+    assert flat.suggestion is None
+    assert "optimizer.lr" not in page(flat)
 
 
 def test_a_range_test_has_a_range_and_one_process(tmp_path):
@@ -81,3 +90,5 @@ def test_a_range_test_has_a_range_and_one_process(tmp_path):
         tried(tmp_path, "lowest=1", "highest=0.1")
     with pytest.raises(UserError, match="one process"):
         tried(tmp_path, "trainer.devices=2")
+    with pytest.raises(UserError, match=r"type output=.*x\.html"):
+        range_test(saved.plain(compose("lr_find", [*SMALL, f"output={tmp_path}/x.png"]).config))
