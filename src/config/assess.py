@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from src.config import check, schema
 from src.config.composed import Composed
 from src.config.composition import Composition, compose_leniently
 from src.config.groups import Groups
-from src.config.overrides import Typed, first_of_sweep, problems_of_choices, read, split_overrides, without_unknown
+from src.config.overrides import (
+    Typed,
+    first_of_sweep,
+    problems_of_choices,
+    read,
+    split_overrides,
+    what_is_meant,
+    without_unknown,
+)
 from src.config.problems import COMMAND_LINE, ConfigurationError, Problem, did_you_mean
 
 
@@ -45,10 +53,15 @@ def assess(
     A sweep (`multirun`) is checked with the first value of each of its lists, and each name in its lists of choices.
     """
     own, for_the_run = _split(command, texts)
-    readings = [read(text) for text in (*own, *for_the_run)]
+    texts = (*own, *for_the_run)
+    readings = [read(text) for text in texts]
+    run_key = schema.SAVED_RUN[command][0] if command in schema.SAVED_RUN else None
+    for number, reading in enumerate(readings):
+        if isinstance(reading, Problem) and (meant := what_is_meant(texts, number, groups, run_key)):
+            readings[number] = replace(reading, suggestion=meant)
     unreadable = [reading for reading in readings if isinstance(reading, Problem)]
     typed = [reading for reading in readings[: len(own)] if isinstance(reading, Typed)]
-    problems = [*unreadable, *problems_of_choices(typed, groups, multirun=multirun)]
+    problems = [*unreadable, *problems_of_choices(typed, groups, command, multirun=multirun)]
     problems += [*_strange_to_a_run(command, readings[len(own) :], groups)]
     foreign = [override for override in typed if _is_foreign(command, override, groups)]
     taken = ", ".join(schema.COMMANDS[command][1])

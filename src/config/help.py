@@ -13,6 +13,13 @@ from src.config.schema import SAVED_RUN, SECTIONS, TRAINING
 FIRST = ("train", "evaluate", "predict")
 """The commands that a reader should meet first; the others follow in the order of the alphabet."""
 
+BESIDE = (
+    ("python -m src.figures [NUMBER]", "A figure of the chapter, computed; without a number: which there are."),
+    ("python -m pipelines.report RUN_DIR...", "One page over many runs."),
+    ("dvc repro", "The pipeline: all experiments of params.yaml, as far as out of date."),
+)
+"""Commands that Hydra has no part in."""
+
 MOST_USED = (
     *("seed", "data.root", "data.image_size", "data.batch_size", "data.num_workers", "data.working_size"),
     *("data.store", "data.store_budget", "optimizer.lr"),
@@ -80,6 +87,7 @@ def _overview(command: str, groups: Groups, width: int) -> Iterator[str]:
     yield _table(
         "Commands (python -m src.NAME --help tells more):", [(n, _first_comment(groups, n)) for n in commands], width
     )
+    yield _table("Beside them:", BESIDE, width) if command == "train" else ""
     defaults = _defaults(groups, command)
     names = [name for name in _ordered(groups, defaults) if command == "train" or name in defaults]
     if names:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from src.config.groups import Groups
@@ -100,13 +101,36 @@ def _unquoted(value: Any) -> Any:
     return getattr(value, "text", value)
 
 
+_MEANT_FIRST = ("model", "data")
+"""The groups whose names people type alone."""
+
+
 def _unreadable(text: str, error: Exception) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals:
         return "has no value", f"type {key}=VALUE"
+    if value.endswith(","):
+        return "ends with a comma", f"no space belongs behind a comma: {key}={value}..."
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     quoted = value.replace("'", "")
     return f"cannot be read: {reason}", f"""text with special characters needs quotes: {key}="'{quoted}'\""""
+
+
+def what_is_meant(texts: Sequence[str], number: int, groups: Groups, run_key: str | None) -> str | None:
+    """Return what to type in place of a word without `=`: a choice's name, a run directory, or a part of a list.
+
+    `run_key` is the key by which the command takes a run; None where it takes none. None where nothing is known.
+    """
+    text = texts[number]
+    if "=" in text:
+        return None
+    if number and texts[number - 1].endswith(","):
+        return f"no space belongs behind a comma: {texts[number - 1]}{text}"
+    if run_key is not None and Path(text).exists():
+        return f"type {run_key}={text}"
+    named = [group for group in groups.names() if text in groups.choices(group)]
+    named.sort(key=lambda group: group not in _MEANT_FIRST)
+    return f"type {named[0]}={text}" if named else None
 
 
 def split_overrides(overrides: Iterable[str], own_keys: Collection[str]) -> tuple[list[str], list[str]]:
@@ -120,7 +144,7 @@ def split_overrides(overrides: Iterable[str], own_keys: Collection[str]) -> tupl
     return own, for_the_run
 
 
-def problems_of_choices(typed: Sequence[Typed], groups: Groups, *, multirun: bool) -> list[Problem]:
+def problems_of_choices(typed: Sequence[Typed], groups: Groups, command: str, *, multirun: bool) -> list[Problem]:
     """Return what is wrong with what was typed before anything is composed.
 
     These are unknown choices, sweeps without -m, and keys given two values, of which one would win silently.
@@ -128,7 +152,7 @@ def problems_of_choices(typed: Sequence[Typed], groups: Groups, *, multirun: boo
     found: list[Problem] = []
     for override in typed:
         if override.sweep and not multirun:
-            hint = "add -m to try one after the other"
+            hint = "add -m to try one after the other" if command == "train" else "type the command once for each"
             if not groups.is_group(override.key):
                 hint += f"; a list is {override.key}=[...]"
             found.append(Problem(COMMAND_LINE, override.text, "several values for one run", hint))

@@ -90,6 +90,11 @@ def new_run(run_dir: str | None, runs_dir: str, name: str, overrides: Sequence[s
             raise UserError(
                 f"run_dir={run_dir} holds a run already; type resume={run_dir} to continue it, or name another"
             )
+        if strangers := _strangers(path):
+            raise UserError(
+                f"run_dir={run_dir} is no place for a run: it holds {strangers[0]}"
+                f"{f' and {len(strangers) - 1} more' if len(strangers) > 1 else ''}; name a folder that is new or empty"
+            )
         _make(path)
         return RunDirectory(path.resolve())
     now = datetime.datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
@@ -102,6 +107,14 @@ def new_run(run_dir: str | None, runs_dir: str, name: str, overrides: Sequence[s
 def overrides_digest(overrides: Sequence[str]) -> str:
     """Return the letters at the end of a run directory's name, which stand for what was typed."""
     return hashlib.blake2b("\n".join(sorted(overrides)).encode(), digest_size=3).hexdigest()
+
+
+def _strangers(path: Path) -> list[str]:
+    """Return what a folder holds that no run, not even one that had hardly begun, would have put there."""
+    ours = {"config.yaml", "compose.yaml", "record.json", "log.txt", "ranks", "code.json", "job.json", "output.txt"}
+    if not path.is_dir() or (path / "compose.yaml").exists():
+        return []
+    return sorted(file.name for file in path.iterdir() if file.name not in ours and not file.name.startswith("."))
 
 
 def _never_began(run: RunDirectory) -> bool:

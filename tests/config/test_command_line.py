@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from src.config.groups import CONF
+from src.config.assess import assess
+from src.config.groups import CONF, Groups
 from tests.config.conftest import problems_of
 
 ROOT = CONF.parent
@@ -188,3 +189,17 @@ def test_missing_keys_of_a_saved_run_command_are_named():
     assert "is missing; type run=..." in result.stderr
     assert "splt=val" in result.stderr
     assert "did you mean split?" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "meant"),
+    [
+        ("summary", ["vgg19"], "type model=vgg19"),
+        ("train", ["cosine"], "type scheduler=cosine"),
+        ("evaluate", ["."], "type run=."),
+        ("train", ["optimizer.lr=0.1,", "0.01"], "no space belongs behind a comma: optimizer.lr=0.1,0.01"),
+        ("explain", ["run=.", "method=gradcam,saliency"], "type the command once for each"),
+    ],
+)
+def test_a_bare_word_is_answered_with_what_it_may_mean(command: str, words: list[str], meant: str) -> None:
+    assert meant in [problem.suggestion for problem in assess(command, words, Groups()).problems]

@@ -84,3 +84,13 @@ def test_a_run_that_failed_before_its_data_leaves_its_place(tmp_path):
     run.data.write_text("{}")
     with pytest.raises(UserError, match="holds a run already"):
         new_run(str(run.path), "runs", "name", ())
+
+
+def test_a_folder_with_other_things_in_it_is_no_place_for_a_run(tmp_path):
+    """What a run that had hardly begun, or its sweep, has left there does not count."""
+    (tmp_path / "job.json").touch()
+    (tmp_path / ".job.lock").touch()
+    assert new_run(str(tmp_path), "runs", "x", []).path == tmp_path
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(UserError, match=r"it holds thesis\.tex"):
+        new_run(str(tmp_path), "runs", "x", [])
