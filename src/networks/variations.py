@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from src.errors import UserError
 from src.networks.dropout import DroppingLinear
-from src.networks.features import final_features
+from src.networks.features import final_features, modules_behind
 from src.networks.head import head_names
 
 Normalization = Literal["as_published", "none", "batch", "group", "group_chapter"]
@@ -123,22 +123,19 @@ def reduce_depth(network: nn.Module, channels: int, in_channels: int, image_size
     """
     name, (depth, _, _) = final_features(network, in_channels, image_size)
     features = network.get_submodule(name)
-    learned = list(network.named_modules())
-    behind = [
-        (key, layer)
-        for key, layer in learned[[key for key, _ in learned].index(name) + 1 :]
-        if not key.startswith(f"{name}.") and any(True for _ in layer.parameters(recurse=False))
-    ]
-    key, following = behind[0] if behind else ("", nn.Identity())
+    behind = modules_behind(network, name, in_channels, image_size)
+    learned = [(key, layer) for key, layer in behind if any(True for _ in layer.parameters(recurse=False))]
+    key, following = learned[0] if learned else ("", nn.Identity())
     reduction = nn.Sequential(nn.Conv2d(depth, channels, kernel_size=1), nn.ReLU(inplace=True))
-    for _, layer in learned[[key for key, _ in learned].index(name) + 1 :]:
+    for _, layer in behind:
         if getattr(layer, "inplace", False):  # an activation behind this one's would overwrite what its gradient needs
             setattr(layer, "inplace", False)  # noqa: B010 - a module's attributes are declared as tensors
     if isinstance(following, nn.Linear) and following.in_features % depth == 0:
         dense = nn.Linear(following.in_features // depth * channels, following.out_features, following.bias is not None)
         network.set_submodule(key, dense)
     elif isinstance(following, nn.Conv2d):
-        conv = nn.Conv2d(channels, following.out_channels, 1, bias=following.bias is not None)
+        kernel, bias = (following.kernel_size[0], following.kernel_size[1]), following.bias is not None
+        conv = nn.Conv2d(channels, following.out_channels, kernel, bias=bias)
         network.set_submodule(key, conv)
     else:
         raise UserError(

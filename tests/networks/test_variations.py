@@ -90,6 +90,18 @@ def test_one_by_one_filters_reduce_the_depth_before_the_head(family: str, depth:
     assert network(torch.rand(2, 3, 64, 64)).shape == (2, 4)
 
 
+@pytest.mark.parametrize("family", VARIED)
+def test_the_depth_is_reduced_before_the_head_of_every_family(family: str) -> None:
+    """What only training runs, as the intermediate classifiers of GoogLeNet, is not the next layer."""
+    with torch.device("meta"):
+        network = build(family, reduction=7, num_classes=4, **SMALL_FAMILIES[family])
+        output = network(torch.empty(2, 3, 64, 64))
+    logits = output if isinstance(output, torch.Tensor) else output[0]
+    found = trace(network, 3, 64, 64).layers
+    assert logits.shape == (2, 4)
+    assert sum(layer.output[0] == 7 and layer.kind == "convolution" for layer in found) == 1
+
+
 @pytest.mark.parametrize(("family", "layers"), [("resnet", 1), ("lenet", 3), ("mobilenet", 1), ("convnext", 1)])
 def test_dense_layers_drop_their_inputs_while_training_alone(family: str, layers: int) -> None:
     """With nearly everything dropped nothing but the biases is left; evaluation, names and weights are as before."""
