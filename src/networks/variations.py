@@ -18,6 +18,8 @@ Pooling = Literal["as_published", "max", "average"]
 
 GROUPS = 32
 """Groups of channels, where their number is a multiple of it (Wu and He 2018, Table 3)."""
+FEWEST = 2
+"""Channels of a group: with one each, `group` would be instance normalisation and `group_chapter` the batch's."""
 
 
 class MiniBatchGroupNorm(nn.Module):
@@ -56,10 +58,15 @@ class MiniBatchGroupNorm(nn.Module):
 
 
 def normalization_of(kind: Normalization, channels: int) -> nn.Module:
-    """Return a layer that normalises maps of so many channels."""
+    """Return a layer that normalises maps of so many channels.
+
+    Groups are as many as divide the channels, up to 32, of at least two channels each; a prime number of channels is
+    one group.
+    """
     if kind == "batch":
         return nn.BatchNorm2d(channels)
-    groups = next(groups for groups in range(min(GROUPS, channels), 0, -1) if channels % groups == 0)
+    most = max(1, min(GROUPS, channels // FEWEST))
+    groups = next(groups for groups in range(most, 0, -1) if channels % groups == 0)
     return nn.GroupNorm(groups, channels) if kind == "group" else MiniBatchGroupNorm(groups, channels)
 
 

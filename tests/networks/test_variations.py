@@ -9,7 +9,7 @@ from torch import nn
 from src.errors import UserError
 from src.networks.head import replace_head
 from src.networks.trace import trace
-from src.networks.variations import MiniBatchGroupNorm
+from src.networks.variations import MiniBatchGroupNorm, normalization_of
 from tests.networks.building import SMALL_FAMILIES, build, parameters
 
 WINDOWS = [name for name in SMALL_FAMILIES if name not in ("lenet", "efficientnet", "mobilenet", "convnext", "timm")]
@@ -55,6 +55,16 @@ def test_the_books_batch_statistics_per_pixel_are_not_torchs_per_channel() -> No
     per_channel = nn.BatchNorm2d(1, eps=1e-12)(images)
     deviation = ((6.5**2 + 3.5**2 + 4.5**2 + 7.5**2) / 4) ** 0.5  # about the mean of all four, 6.5
     assert per_channel.flatten().tolist() == pytest.approx([x / deviation for x in (-6.5, 3.5, -4.5, 7.5)], rel=1e-5)
+
+
+def test_no_group_is_a_single_channel() -> None:
+    """LeNet has 6 and 16 channels: 3 and 8 groups of two. Prime numbers make one group, multiples of 32 make 32."""
+    network = build("lenet", normalization="group", image_size=32)
+    found = [(layer.num_channels, layer.num_groups) for layer in network.modules() if isinstance(layer, nn.GroupNorm)]
+    assert found == [(6, 3), (16, 8)]
+    expected = {1: 1, 2: 1, 7: 1, 24: 12, 32: 16, 40: 20, 64: 32, 96: 32}
+    assert {channels: normalization_of("group", channels).num_groups for channels in expected} == expected
+    assert {channels: normalization_of("group_chapter", channels).groups for channels in expected} == expected
 
 
 @pytest.mark.parametrize("kind", ["none", "batch", "group", "group_chapter"])
