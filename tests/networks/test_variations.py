@@ -145,6 +145,14 @@ def test_published_weights_belong_to_published_layers() -> None:
         build("resnet", weights="IMAGENET1K_V1", normalization="group", image_size=224)
 
 
+def test_batch_normalisation_and_none_contradict_each_other() -> None:
+    with torch.device("meta"), pytest.raises(UserError, match=r"network\.normalization=none contradict"):
+        build("vgg19", depth=11, batch_norm=True, normalization="none")
+    with torch.device("meta"):
+        network = build("vgg19", depth=11, batch_norm=True, normalization="batch")
+    assert sum(isinstance(layer, nn.BatchNorm2d) for layer in network.modules()) == 8  # one behind each convolution
+
+
 def test_a_varied_network_is_followed_to_its_end() -> None:
     network = build("resnet", normalization="group_chapter", image_size=64, stem="imagenet")
     plain = build("resnet", image_size=64, stem="imagenet")
