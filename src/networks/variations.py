@@ -73,20 +73,29 @@ def normalization_of(kind: Normalization, channels: int) -> nn.Module:
 def normalize_otherwise(network: nn.Module, kind: Normalization) -> None:
     """Change the normalisation of a network, in place.
 
-    Batch normalisation is replaced where it is; with `none` the convolution before it gets the bias that it did
-    without. A network that has none gets a layer behind each convolution that is not its head, which then needs no
-    bias; response normalisation goes.
+    Batch normalisation is replaced where it is, and what it holds, such as timm's activation, is kept behind it; with
+    `none` the convolution before it gets the bias that it did without. A network that has none gets a layer behind
+    each convolution that is not its head, which then needs no bias; response normalisation goes. Raises UserError for
+    a network that normalises in another way, as transformers do.
     """
     if kind == "as_published":
         return
     layers = dict(network.named_modules())
     present = [name for name, layer in layers.items() if isinstance(layer, nn.BatchNorm2d)]
+    other = next((layer for layer in layers.values() if isinstance(layer, nn.LayerNorm | nn.GroupNorm)), None)
+    if other is not None:
+        raise UserError(
+            f"network.normalization={kind}: {type(network).__name__} is normalised by {type(other).__name__}, which "
+            "has no other form here; leave network.normalization away"
+        )
     if not present and kind != "none":
         _insert(network, kind)
-    for name in present:
+    for name in present if kind != "batch" else ():
         old = layers[name]
         assert isinstance(old, nn.BatchNorm2d)
-        network.set_submodule(name, nn.Identity() if kind == "none" else normalization_of(kind, old.num_features))
+        new = nn.Identity() if kind == "none" else normalization_of(kind, old.num_features)
+        held = list(old.children())
+        network.set_submodule(name, nn.Sequential(new, *held) if held else new)
     for name, layer in layers.items():
         if isinstance(layer, nn.LocalResponseNorm):
             network.set_submodule(name, nn.Identity())
@@ -105,7 +114,7 @@ def _insert(network: nn.Module, kind: Normalization) -> None:
 def pool_otherwise(network: nn.Module, kind: Pooling) -> None:
     """Make all pooling with a window maxima, or averages, in place; padding does not count in averages.
 
-    Raises UserError where there is no such pooling, as in a ResNet with the small stem.
+    Raises UserError where there is no such pooling, as in a ResNet with the small stem, or one of a library's own.
     """
     windows = any(isinstance(layer, nn.MaxPool2d | nn.AvgPool2d) for layer in network.modules())
     if kind != "as_published" and not windows:
@@ -114,6 +123,12 @@ def pool_otherwise(network: nn.Module, kind: Pooling) -> None:
             "network.pooling away (a ResNet has one with network.stem=imagenet)"
         )
     for name, layer in list(network.named_modules()):
+        special = isinstance(layer, nn.MaxPool2d | nn.AvgPool2d) and type(layer) not in (nn.MaxPool2d, nn.AvgPool2d)
+        if kind != "as_published" and special:  # it would lose what it does besides, such as padding by its own rule
+            raise UserError(
+                f"network.pooling={kind}: {type(network).__name__} pools by {type(layer).__name__}, which has no other "
+                "form here; leave network.pooling away"
+            )
         if isinstance(layer, nn.MaxPool2d) and kind == "average":
             window = (layer.kernel_size, layer.stride, layer.padding, layer.ceil_mode)
             network.set_submodule(name, nn.AvgPool2d(*window, count_include_pad=False))
