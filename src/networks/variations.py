@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -155,9 +155,16 @@ def reduce_depth(network: nn.Module, channels: int, in_channels: int, image_size
     if isinstance(following, nn.Linear) and following.in_features % depth == 0:
         dense = nn.Linear(following.in_features // depth * channels, following.out_features, following.bias is not None)
         network.set_submodule(key, dense)
-    elif isinstance(following, nn.Conv2d):
-        kernel, bias = (following.kernel_size[0], following.kernel_size[1]), following.bias is not None
-        conv = nn.Conv2d(channels, following.out_channels, kernel, bias=bias)
+    elif isinstance(following, nn.Conv2d) and following.groups == 1:
+        conv = nn.Conv2d(
+            channels,
+            following.out_channels,
+            cast(tuple[int, int], following.kernel_size),
+            cast(tuple[int, int], following.stride),
+            cast(tuple[int, int] | str, following.padding),
+            cast(tuple[int, int], following.dilation),
+            bias=following.bias is not None,
+        )
         network.set_submodule(key, conv)
     else:
         raise UserError(
