@@ -22,6 +22,7 @@ def problems(composed: Composed, values: Values) -> list[Problem]:
         *_model_and_source(composed, values),
         *_mixed_batches(composed, values),
         *_store_and_stream(composed, values),
+        *_normalization_and_processes(composed, values),
         *_unknown_figures(composed, values),
         *(_typed_and_experiment(composed) if fresh else ()),
     ]
@@ -94,6 +95,20 @@ def _store_and_stream(composed: Composed, values: Values) -> Iterator[Problem]:
     if stream is not None and not streams and _is_typed(composed, "data.stream"):
         what = f"is not read with data.store={data.get('store')}"
         yield Problem(COMMAND_LINE, f"data.stream={stream}", what, "type data.store=stream too")
+
+
+def _normalization_and_processes(composed: Composed, values: Values) -> Iterator[Problem]:
+    """Yield where processes are to share the statistics of a normalisation that measures each one's batches alone.
+
+    Lightning converts batch normalisation; what else normalises over the mini-batch stays as it is.
+    """
+    network, trainer = (values.get(name) or {} for name in ("network", "trainer"))
+    if composed.unsure & {"network", "trainer"} or not trainer.get("sync_batchnorm"):
+        return
+    if network.get("normalization") == "group_chapter":
+        where, what = composed.origins.of("trainer.sync_batchnorm")[0], "does not reach network.normalization="
+        suggestion = "leave it away, or type network.normalization=batch"
+        yield Problem(where, "trainer.sync_batchnorm=true", f"{what}group_chapter", suggestion)
 
 
 def _unknown_figures(composed: Composed, values: Values) -> Iterator[Problem]:

@@ -16,6 +16,7 @@ from src.errors import UserError
 from src.networks.input_layer import fit_input
 from src.networks.pooling import AdaptiveAveragePool
 from src.networks.published import finished, published_urls
+from src.networks.response_normalization import ResponseNormalization
 
 
 def alexnet(
@@ -62,11 +63,11 @@ class TwoStreamAlexNet(nn.Module):
         self.features = nn.Sequential(
             nn.Conv2d(in_channels, 96, kernel_size=11, stride=4, padding=2),
             nn.ReLU(inplace=True),
-            nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2),
+            ResponseNormalization(streams=2),
             nn.MaxPool2d(kernel_size=3, stride=2),
             nn.Conv2d(96, 256, kernel_size=5, padding=2, groups=2),
             nn.ReLU(inplace=True),
-            nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2),
+            ResponseNormalization(streams=2),
             nn.MaxPool2d(kernel_size=3, stride=2),
             nn.Conv2d(256, 384, kernel_size=3, padding=1),
             nn.ReLU(inplace=True),

@@ -2,6 +2,9 @@
 
 Ioffe, Szegedy: Batch normalization: accelerating deep network training by reducing internal covariate shift, ICML 2015
 (Figure 5 of the preprint, whose output sizes of 4c and 4d, 576, are not the sums of its paths: 608).
+
+What differs from the paper: its first convolution is separable, filters over each channel of the image and 1x1 filters
+over what they give; here it is an ordinary one, as in GoogLeNet.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import torch
@@ -100,3 +101,46 @@ def module_outputs(network: nn.Module, in_channels: int, image_size: int) -> lis
         for hook in hooks:
             hook.remove()
     return found
+
+
+def modules_behind(network: nn.Module, features: str, in_channels: int, image_size: int) -> list[tuple[str, nn.Module]]:
+    """Return the modules that run after the one named `features`, with their names, in the order of evaluation.
+
+    They are those without parts and those that own weights or statistics, as timm's normalisation with its activation
+    inside; the parts of such a one are not named beside it. What only training runs, as intermediate classifiers, is
+    left out. Shapes alone are computed.
+    """
+    found: list[tuple[str, nn.Module]] = []
+    within: list[nn.Module] = []
+    begun = False
+
+    def enter(module: nn.Module, _inputs: Any) -> None:
+        within.append(module)
+
+    def leave(name: str) -> Callable[..., None]:
+        def hook(module: nn.Module, _inputs: Any, _output: Any) -> None:
+            nonlocal begun
+            within.pop()
+            if begun and _is_one(module) and not any(_owns(outer) for outer in within):
+                found.append((name, module))
+            begun = begun or name == features
+
+        return hook
+
+    hooks = []
+    for name, module in network.named_modules():
+        hooks += [module.register_forward_pre_hook(enter), module.register_forward_hook(leave(name))]
+    try:
+        run_on_meta(network, torch.empty(1, in_channels, image_size, image_size, device="meta"))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found
+
+
+def _is_one(module: nn.Module) -> bool:
+    return _owns(module) or not any(True for _ in module.children())
+
+
+def _owns(module: nn.Module) -> bool:
+    return any(True for _ in chain(module.parameters(recurse=False), module.buffers(recurse=False)))

@@ -6,6 +6,9 @@ of the parts are torchvision's, whose network of that name has 3x3 filters in pl
 The module of the chapter's Figure 6.13 maps 192x28x28 to 256x28x28: 64 + 128 + 32 + 32 maps. The chapter's text gives
 the fourth path 192 channels, which would make 416; Table 1 has 32. With 1000 classes there are 6,998,552 parameters on
 the way to the main output, 6,990,272 of them weights: the 6.8M of the chapter are 6,826 x 1,024.
+
+The paper gives no numbers for its response normalisation. Here they are Caffe's, k=1 and an alpha of 1e-4 for the mean
+of the squares, which torch takes too; AlexNet's own are stronger (`response_normalization`).
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from typing import Annotated, Any, NamedTuple
 import torch
 from annotated_types import Ge, Lt
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from src.errors import UserError
 from src.networks.pooling import AdaptiveAveragePool
@@ -31,6 +35,9 @@ MODULES = {  # Table 1: 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, behind the poolin
     "5a": (832, (256, 160, 320, 32, 128, 128)),
     "5b": (832, (384, 192, 384, 48, 128, 128)),
 }
+
+PUBLISHED = (14, 14)
+"""The size of the maps that the intermediate classifiers see where the image has 224 px."""
 
 
 def convolution(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Sequential:
@@ -62,7 +69,7 @@ class IntermediateClassifier(nn.Module):
 
     def __init__(self, in_channels: int, num_classes: int) -> None:
         super().__init__()
-        self.pool = AdaptiveAveragePool(4, 4)  # 5x5 averages with stride 3 where the maps are the published 14x14
+        self.pool = AdaptiveAveragePool(4, 4)
         self.conv = convolution(in_channels, 128, 1)
         self.fc1 = nn.Linear(128 * 4 * 4, 1024)
         self.dropout = nn.Dropout(0.7)
@@ -70,7 +77,9 @@ class IntermediateClassifier(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return the logits."""
-        hidden = self.fc1(self.conv(self.pool(x_BCHW)).flatten(1)).relu()
+        # at the published size, 224 px, the windows are the paper's, which overlap less than adaptive ones do
+        pooled = F.avg_pool2d(x_BCHW, 5, stride=3) if x_BCHW.shape[-2:] == PUBLISHED else self.pool(x_BCHW)
+        hidden = self.fc1(self.conv(pooled).flatten(1)).relu()
         logits: Tensor = self.fc2(self.dropout(hidden))
         return logits
 

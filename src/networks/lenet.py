@@ -10,9 +10,9 @@ LeCun, Bottou, Bengio, Haffner: Gradient-based learning applied to document reco
     F6  dense, 84
     output, one logit per class
 
-What differs from the paper, as in most later descriptions: subsampling has no learned coefficient and bias, C3 sees all
-six maps of S2 rather than a chosen few, tanh is unscaled, and the output layer is linear rather than radial. That makes
-61,706 parameters for 32x32 grey images and 10 classes.
+What differs from the paper, as in most later descriptions: subsampling has no learned coefficient and bias, and no
+squashing function of its own behind it, C3 sees all six maps of S2 rather than a chosen few, tanh is unscaled, and the
+output layer is linear rather than radial. That makes 61,706 parameters for 32x32 grey images and 10 classes.
 """
 
 from __future__ import annotations

@@ -6,8 +6,9 @@ perceptron that slides over the map; the last has one map per class, whose avera
     small     5x5 192, 160, 96    5x5 192, 192, 192     3x3 192, 192, classes            966,986 parameters (10 classes)
     imagenet  11x11/4 96 x 3      5x5 256 x 3           3x3 384 x 3    3x3 1024 x 2, classes   7,595,176 (1000 classes)
 
-The small form, for images of 32 px, is the paper's; the large one is what its authors published later. Here the maps of
-the classes are not rectified: where all of them are zero to begin with, nothing would ever be learned.
+The small form, for images of 32 px, is the paper's; the large one has the layers that its authors published later.
+Those have dropout before the last block alone: here it lies behind each pooling, as the small form has it. Nor are the
+maps of the classes rectified here: where all of them are zero to begin with, nothing would ever be learned.
 """
 
 from __future__ import annotations

@@ -58,11 +58,8 @@ def finished(
     their own for it; None is as published. Raises UserError as its steps do, and where
     published weights are asked for layers that are not as published.
     """
-    if weights in urls and (normalization != "as_published" or reduction is not None):
-        raise UserError(
-            f"network.weights={weights} belong to the network as published: leave away network.normalization"
-            f"={normalization} and network.reduction={reduction}, or network.weights"
-        )
+    if weights in urls:
+        require_as_published(str(weights), normalization, reduction)
     require_image_size(network, in_channels, image_size)
     normalize_otherwise(network, normalization)
     pool_otherwise(network, pooling)
@@ -72,3 +69,12 @@ def finished(
         drop_otherwise(network, dropout)
     load_weights(network, weights, urls, ignore)
     return network
+
+
+def require_as_published(weights: str, normalization: Normalization, reduction: int | None) -> None:
+    """Raise UserError where published weights are asked for layers that are not as published."""
+    if normalization != "as_published" or reduction is not None:
+        raise UserError(
+            f"network.weights={weights} belong to the network as published: leave away network.normalization"
+            f"={normalization} and network.reduction={reduction}, or network.weights"
+        )

@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from annotated_types import Ge
+from annotated_types import Ge, Lt
 from torch import nn
 
 from src.errors import UserError
 from src.networks.download import downloaded
-from src.networks.fit import require_image_size
-from src.networks.weights import load_weights
+from src.networks.published import finished, require_as_published
 
 HUB_FILE = "model.safetensors"
 
@@ -34,30 +33,36 @@ def timm_network(
     *,
     name: str,
     options: Mapping[str, Any],
+    dropout: Annotated[float, Ge(0), Lt(1)] | None = None,
     weights: str | None,
     num_classes: Annotated[int, Ge(1)],
     in_channels: Annotated[int, Ge(1)],
     image_size: Annotated[int, Ge(1)],
+    **variation: Any,
 ) -> nn.Module:
     """Build timm's network `name`, such as resnet10t, or resnet50.a1_in1k to say which published weights are meant.
 
     `weights: pretrained` are those that timm prefers, or the name's own; a tag (a1_in1k) chooses others. timm fits them
     to other numbers of classes and channels (by its own rule, which repeats the kernels of red, green and blue). A
-    network made for one image size is built for this one. Raises UserError for what timm does not know or cannot build.
+    network made for one image size is built for this one. `dropout` before the head is timm's drop_rate; None is its
+    default. Raises UserError for what timm does not know or cannot build, and for variations that do not fit.
     """
     configs = published_configs(name)
     arguments = {**_checked(options), "num_classes": num_classes, "in_chans": in_channels}
+    if dropout is not None:
+        if "drop_rate" in options:
+            raise UserError(f"network.dropout={dropout} is network.options.drop_rate; leave one of the two away")
+        arguments["drop_rate"] = dropout
     if _made_for_one_size(name):
         arguments.setdefault("img_size", image_size)
     if weights in configs:
+        require_as_published(str(weights), variation.get("normalization", "as_published"), variation.get("reduction"))
         overlay = {"file": str(_published_file(configs[weights])), "custom_load": False}
         name = f"{name.partition('.')[0]}.{configs[weights].tag}"
         arguments |= {"pretrained": True, "pretrained_cfg_overlay": overlay}
-    network = _created(name, arguments)
-    require_image_size(network, in_channels, image_size)
-    if weights not in configs:
-        load_weights(network, weights, {tag: _url(config) for tag, config in configs.items()})
-    return network
+    urls = {tag: _url(config) for tag, config in configs.items()}
+    network, others = _created(name, arguments), None if weights in configs else weights
+    return finished(network, in_channels, image_size, others, urls, **variation)
 
 
 def published_configs(name: str) -> dict[str, Any]:

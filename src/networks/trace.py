@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from src.networks.arithmetic import LayerCounts
 from src.networks.meta import meta_state, run_on_meta
-from src.networks.receptive_field import Axis, ReceptiveField
+from src.networks.receptive_field import Axis, Positions, ReceptiveField
 
 Kind = Literal["convolution", "dense", "pooling", "adaptive pooling", "normalization", "other"]
 
@@ -77,7 +78,7 @@ def trace(network: nn.Module, in_channels: int, height: int, width: int) -> Trac
     """
     state = meta_state(network)
     learned = {name for name, _ in network.named_parameters()}
-    watch = _Watch({id(state[name]) for name in learned})
+    watch = _Watch({id(state[name]): state[name].numel() for name in learned})
     dtype = next((tensor.dtype for tensor in state.values() if tensor.is_floating_point()), None)
     image = torch.empty(1, in_channels, height, width, device="meta", dtype=dtype)
     watch.known[id(image)] = _Known(image, ReceptiveField.of_image(height, width), (2, 3), 0)
@@ -105,11 +106,14 @@ class _Known:
 class _Watch(TorchFunctionMode):
     """Notes every layer, and what each tensor depends on."""
 
-    parameters: set[int]
-    """The addresses of parameters that have not been met."""
+    parameters: dict[int, int]
+    """The addresses of parameters that have not been met, and how many numbers each has."""
     layers: list[Layer] = field(default_factory=list)
     fields: dict[str, ReceptiveField] = field(default_factory=dict)
     known: dict[int, _Known] = field(default_factory=dict)
+    made: dict[int, tuple[Tensor, frozenset[int]]] = field(default_factory=dict)
+    """Tensors made of parameters without the image, such as a gamma repeated for each channel of its group, by address,
+    with the parameters in them."""
     within: list[str] = field(default_factory=list)
     longest: int = 0
 
@@ -146,6 +150,8 @@ class _Watch(TorchFunctionMode):
         tensors = list(_tensors((args, kwargs)))
         sources = [self.known[id(tensor)] for tensor in tensors if id(tensor) in self.known]
         outputs = list(_tensors(output))
+        if not sources:
+            self._note_made(tensors, outputs)
         if not sources or not outputs:
             return output
         rule = _RULES.get(getattr(function, "__name__", ""))
@@ -156,9 +162,8 @@ class _Watch(TorchFunctionMode):
                 found = sources[0].field.whole(*(outputs[0].shape[axis] for axis in axes))
         else:
             layer, (found, axes) = None, _carried(sources, outputs[0])
-        new = [tensor for tensor in tensors if id(tensor) in self.parameters]
-        self.parameters -= {id(tensor) for tensor in new}
-        learned = sum(tensor.numel() for tensor in new)
+        new = self._within(tensors) & self.parameters.keys()
+        learned = sum(self.parameters.pop(address) for address in new)
         if layer is None and learned:
             layer = ("other", getattr(function, "__name__", "").strip("_"), 0)
         if layer is not None:
@@ -173,6 +178,17 @@ class _Watch(TorchFunctionMode):
         for tensor in outputs:
             self.known[id(tensor)] = _Known(tensor, found, axes, depth)
         return output
+
+    def _within(self, tensors: Sequence[Tensor]) -> frozenset[int]:
+        """Return the addresses of the parameters that tensors are, or are made of."""
+        made = (self.made[id(tensor)][1] for tensor in tensors if id(tensor) in self.made)
+        return frozenset({id(tensor) for tensor in tensors}.union(*made))
+
+    def _note_made(self, tensors: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
+        """Remember which parameters are in what is made of them without the image."""
+        parameters = self._within(tensors) & self.parameters.keys()
+        if parameters:
+            self.made |= {id(tensor): (tensor, parameters) for tensor in outputs}
 
 
 _Found = tuple[tuple[Kind, str, int] | None, ReceptiveField, tuple[int, int] | None]
@@ -254,18 +270,28 @@ def _interpolated(source: _Known, output: Tensor, *args: Any, **kwargs: Any) -> 
 
 
 def _padded(source: _Known, output: Tensor, *args: Any, **kwargs: Any) -> _Found:
-    """Add a border: of zeros, or of the image's own pixels at the edge."""
+    """Add a border: of zeros, or of the image's own pixels: those at the edge, mirrored, or from the other side."""
     options = _named(("input", "pad", "mode"), args, kwargs)
     left, _, top, _ = [*options["pad"], 0, 0][:4]
-    copies = options.get("mode", "constant") == "replicate"
+    mode = options.get("mode", "constant")
     axes = []
     for axis, length, before in zip(_axes(source.field), output.shape[-2:], (top, left), strict=True):
         moved = axis.filtered(length, 1, 1, before, 1)
-        if copies:
-            held = (torch.arange(length) - before).clamp(0, len(axis.first) - 1).numpy()
+        if mode != "constant":
+            held = _copied(np.arange(length) - before, len(axis.first), mode)
             moved = Axis(axis.first[held], axis.last[held], moved.size, moved.stride, moved.offset)
         axes.append(moved)
     return None, ReceptiveField(*axes), (output.ndim - 2, output.ndim - 1)
+
+
+def _copied(positions: Positions, length: int, mode: str) -> Positions:
+    """Return from which of `length` positions a border at `positions` outside them is copied."""
+    if mode == "circular":
+        return positions % length
+    if mode == "reflect":  # about the edge itself, which is not repeated
+        positions = np.abs(positions)
+        return np.where(positions < length, positions, 2 * (length - 1) - positions)
+    return np.clip(positions, 0, length - 1)  # replicate
 
 
 def _dense(source: _Known, output: Tensor, *args: Any, **kwargs: Any) -> _Found:
@@ -299,14 +325,21 @@ def _normalized_across_channels(source: _Known, output: Tensor, *args: Any, **kw
 
 
 def _mean(source: _Known, output: Tensor, *args: Any, **kwargs: Any) -> _Found:
-    """Average over the whole map, as global pooling does, or over channels alone."""
+    """Average over the whole map, as global pooling does, over rows or columns, or over channels alone."""
     axes, held = source.axes, source.tensor
     if axes is None:
         return None, source.field, None
-    kept = output.ndim == held.ndim
-    if kept and all(output.shape[axis] == held.shape[axis] for axis in axes):
-        return None, source.field, axes
-    return ("adaptive pooling", "to 1x1", 0), source.field.whole(), axes if kept else None
+    options = _named(("input", "dim", "keepdim"), args, kwargs)
+    dims = options.get("dim", options.get("axis"))
+    over = {axis % held.ndim for axis in ([dims] if isinstance(dims, int) else dims or range(held.ndim))}
+    kept = bool(options.get("keepdim"))
+    left = axes if kept else tuple(axis - sum(gone < axis for gone in over) for axis in axes)
+    if not over & set(axes):  # each place keeps its own
+        return None, source.field, (left[0], left[1])
+    seen = [axis.whole(1) if place in over else axis for axis, place in zip(_axes(source.field), axes, strict=True)]
+    if not over >= set(axes):
+        return None, ReceptiveField(*seen) if kept else source.field.whole(), axes if kept else None
+    return ("adaptive pooling", "to 1x1", 0), ReceptiveField(*seen), axes if kept else None
 
 
 def _permuted(source: _Known, output: Tensor, *args: Any, **kwargs: Any) -> _Found:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from src.errors import UserError
 from src.networks.dropout import DroppingLinear
-from src.networks.features import final_features
+from src.networks.features import final_features, modules_behind
 from src.networks.head import head_names
 
 Normalization = Literal["as_published", "none", "batch", "group", "group_chapter"]
@@ -18,6 +18,8 @@ Pooling = Literal["as_published", "max", "average"]
 
 GROUPS = 32
 """Groups of channels, where their number is a multiple of it (Wu and He 2018, Table 3)."""
+FEWEST = 2
+"""Channels of a group: with one each, `group` would be instance normalisation and `group_chapter` the batch's."""
 
 
 class MiniBatchGroupNorm(nn.Module):
@@ -56,30 +58,44 @@ class MiniBatchGroupNorm(nn.Module):
 
 
 def normalization_of(kind: Normalization, channels: int) -> nn.Module:
-    """Return a layer that normalises maps of so many channels."""
+    """Return a layer that normalises maps of so many channels.
+
+    Groups are as many as divide the channels, up to 32, of at least two channels each; a prime number of channels is
+    one group.
+    """
     if kind == "batch":
         return nn.BatchNorm2d(channels)
-    groups = next(groups for groups in range(min(GROUPS, channels), 0, -1) if channels % groups == 0)
+    most = max(1, min(GROUPS, channels // FEWEST))
+    groups = next(groups for groups in range(most, 0, -1) if channels % groups == 0)
     return nn.GroupNorm(groups, channels) if kind == "group" else MiniBatchGroupNorm(groups, channels)
 
 
 def normalize_otherwise(network: nn.Module, kind: Normalization) -> None:
     """Change the normalisation of a network, in place.
 
-    Batch normalisation is replaced where it is; with `none` the convolution before it gets the bias that it did
-    without. A network that has none gets a layer behind each convolution that is not its head, which then needs no
-    bias; response normalisation goes.
+    Batch normalisation is replaced where it is, and what it holds, such as timm's activation, is kept behind it; with
+    `none` the convolution before it gets the bias that it did without. A network that has none gets a layer behind
+    each convolution that is not its head, which then needs no bias; response normalisation goes. Raises UserError for
+    a network that normalises in another way, as transformers do.
     """
     if kind == "as_published":
         return
     layers = dict(network.named_modules())
     present = [name for name, layer in layers.items() if isinstance(layer, nn.BatchNorm2d)]
+    other = next((layer for layer in layers.values() if isinstance(layer, nn.LayerNorm | nn.GroupNorm)), None)
+    if other is not None:
+        raise UserError(
+            f"network.normalization={kind}: {type(network).__name__} is normalised by {type(other).__name__}, which "
+            "has no other form here; leave network.normalization away"
+        )
     if not present and kind != "none":
         _insert(network, kind)
-    for name in present:
+    for name in present if kind != "batch" else ():
         old = layers[name]
         assert isinstance(old, nn.BatchNorm2d)
-        network.set_submodule(name, nn.Identity() if kind == "none" else normalization_of(kind, old.num_features))
+        new = nn.Identity() if kind == "none" else normalization_of(kind, old.num_features)
+        held = list(old.children())
+        network.set_submodule(name, nn.Sequential(new, *held) if held else new)
     for name, layer in layers.items():
         if isinstance(layer, nn.LocalResponseNorm):
             network.set_submodule(name, nn.Identity())
@@ -98,7 +114,7 @@ def _insert(network: nn.Module, kind: Normalization) -> None:
 def pool_otherwise(network: nn.Module, kind: Pooling) -> None:
     """Make all pooling with a window maxima, or averages, in place; padding does not count in averages.
 
-    Raises UserError where there is no such pooling, as in a ResNet with the small stem.
+    Raises UserError where there is no such pooling, as in a ResNet with the small stem, or one of a library's own.
     """
     windows = any(isinstance(layer, nn.MaxPool2d | nn.AvgPool2d) for layer in network.modules())
     if kind != "as_published" and not windows:
@@ -107,6 +123,12 @@ def pool_otherwise(network: nn.Module, kind: Pooling) -> None:
             "network.pooling away (a ResNet has one with network.stem=imagenet)"
         )
     for name, layer in list(network.named_modules()):
+        special = isinstance(layer, nn.MaxPool2d | nn.AvgPool2d) and type(layer) not in (nn.MaxPool2d, nn.AvgPool2d)
+        if kind != "as_published" and special:  # it would lose what it does besides, such as padding by its own rule
+            raise UserError(
+                f"network.pooling={kind}: {type(network).__name__} pools by {type(layer).__name__}, which has no other "
+                "form here; leave network.pooling away"
+            )
         if isinstance(layer, nn.MaxPool2d) and kind == "average":
             window = (layer.kernel_size, layer.stride, layer.padding, layer.ceil_mode)
             network.set_submodule(name, nn.AvgPool2d(*window, count_include_pad=False))
@@ -123,22 +145,26 @@ def reduce_depth(network: nn.Module, channels: int, in_channels: int, image_size
     """
     name, (depth, _, _) = final_features(network, in_channels, image_size)
     features = network.get_submodule(name)
-    learned = list(network.named_modules())
-    behind = [
-        (key, layer)
-        for key, layer in learned[[key for key, _ in learned].index(name) + 1 :]
-        if not key.startswith(f"{name}.") and any(True for _ in layer.parameters(recurse=False))
-    ]
-    key, following = behind[0] if behind else ("", nn.Identity())
+    behind = modules_behind(network, name, in_channels, image_size)
+    learned = [(key, layer) for key, layer in behind if any(True for _ in layer.parameters(recurse=False))]
+    key, following = learned[0] if learned else ("", nn.Identity())
     reduction = nn.Sequential(nn.Conv2d(depth, channels, kernel_size=1), nn.ReLU(inplace=True))
-    for _, layer in learned[[key for key, _ in learned].index(name) + 1 :]:
+    for _, layer in behind:
         if getattr(layer, "inplace", False):  # an activation behind this one's would overwrite what its gradient needs
             setattr(layer, "inplace", False)  # noqa: B010 - a module's attributes are declared as tensors
     if isinstance(following, nn.Linear) and following.in_features % depth == 0:
         dense = nn.Linear(following.in_features // depth * channels, following.out_features, following.bias is not None)
         network.set_submodule(key, dense)
-    elif isinstance(following, nn.Conv2d):
-        conv = nn.Conv2d(channels, following.out_channels, 1, bias=following.bias is not None)
+    elif isinstance(following, nn.Conv2d) and following.groups == 1:
+        conv = nn.Conv2d(
+            channels,
+            following.out_channels,
+            cast(tuple[int, int], following.kernel_size),
+            cast(tuple[int, int], following.stride),
+            cast(tuple[int, int] | str, following.padding),
+            cast(tuple[int, int], following.dilation),
+            bias=following.bias is not None,
+        )
         network.set_submodule(key, conv)
     else:
         raise UserError(

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Lt
 from torch import nn
 
+from src.errors import UserError
 from src.networks.input_layer import fit_input, kaiming_fan_out
 from src.networks.pooling import AdaptiveAveragePool
 from src.networks.published import finished, published_urls
@@ -27,8 +28,17 @@ def vgg(
     image_size: Annotated[int, Ge(1)],
     **variation: Any,
 ) -> nn.Module:
-    """Build a VGG. Its dense layers see 7x7 maps whatever the image size: small ones are stretched, large averaged."""
+    """Build a VGG. Its dense layers see 7x7 maps whatever the image size: small ones are stretched, large averaged.
+
+    Raises UserError where batch normalisation is asked for, and another, or none, in its place.
+    """
     from torchvision.models import get_model
+
+    normalization = variation.get("normalization", "as_published")
+    if batch_norm and normalization not in ("as_published", "batch"):
+        raise UserError(
+            f"network.batch_norm=true and network.normalization={normalization} contradict each other; leave one away"
+        )
 
     name = published_name(depth=depth, batch_norm=batch_norm)
     network = get_model(name, weights=None, num_classes=num_classes, dropout=dropout)

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from src.networks.pooling import AdaptiveAveragePool
 from src.networks.published import finished
+from src.networks.response_normalization import ResponseNormalization
 
 
 class ZFNet(nn.Module):
@@ -35,11 +36,11 @@ class ZFNet(nn.Module):
             nn.Conv2d(in_channels, 96, kernel_size=7, stride=2, padding=1),
             nn.ReLU(inplace=True),
             nn.MaxPool2d(kernel_size=3, stride=2, ceil_mode=True),
-            nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2),
+            ResponseNormalization(),
             nn.Conv2d(96, 256, kernel_size=5, stride=2),
             nn.ReLU(inplace=True),
             nn.MaxPool2d(kernel_size=3, stride=2, ceil_mode=True),
-            nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2),
+            ResponseNormalization(),
             nn.Conv2d(256, 384, kernel_size=3, padding=1),
             nn.ReLU(inplace=True),
             nn.Conv2d(384, 384, kernel_size=3, padding=1),

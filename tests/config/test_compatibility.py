@@ -110,6 +110,14 @@ def test_a_figure_that_nobody_measures_is_refused_with_the_one_that_was_meant():
     assert lines_of(problems_of("model.monitor=val/average_precision", "search.metric=val/f1")) == []
 
 
+def test_statistics_that_processes_would_not_share_are_refused():
+    (found,) = problems_of("network.normalization=group_chapter", "trainer=ddp", "+trainer.sync_batchnorm=true")
+    assert (found.key, found.what) == (
+        "trainer.sync_batchnorm=true", "does not reach network.normalization=group_chapter"
+    )  # fmt: skip
+    assert lines_of(problems_of("network.normalization=batch", "trainer=ddp", "+trainer.sync_batchnorm=true")) == []
+
+
 def test_a_stream_has_a_place_and_a_place_is_read():
     (found,) = problems_of("data.store=stream")
     assert (found.key, found.suggestion) == (

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
+from torch import Tensor, nn
 
 from src.errors import UserError
 from src.networks.convolutional import Convolutional
@@ -77,5 +81,68 @@ def test_the_weights_are_the_networks_own() -> None:
 def test_features_stretched_for_the_dense_layers_are_refused() -> None:
     with pytest.raises(UserError, match="stretches its features of 2x2 to 7x7"):
         Convolutional(build("vgg19", depth=11, image_size=64), 3, 64)
-    with pytest.raises(UserError, match="has LayerNorm2d between"):
-        Convolutional(build("convnext", image_size=64), 3, 64)
+
+
+@pytest.mark.parametrize(
+    ("family", "options"),
+    [
+        ("mobilenet", {"variant": "v2"}),  # averages by a function that is no module
+        ("mobilenet", {"variant": "v3_small"}),
+        ("convnext", {}),  # normalises over the channels between average and logits
+        ("timm", {"name": "mobilenetv4_conv_small_035"}),  # its normalisation there has the activation inside
+    ],
+)
+@torch.no_grad()
+def test_heads_of_other_forms_are_the_dense_networks_too(family: str, options: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    dense = build(family, image_size=96, num_classes=7, **options)
+    for module in dense.modules():
+        if isinstance(module, nn.BatchNorm2d | nn.LayerNorm):  # as after training: no step of it may be left out
+            nn.init.normal_(module.bias)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+    dense.eval()
+    convolutional = Convolutional(dense, 3, 96).eval()
+    images = torch.rand(2, 3, 96, 96)
+    expected = dense(images)
+    scale = float(expected.abs().max())
+    torch.testing.assert_close(convolutional(images).flatten(1), expected, rtol=0, atol=1e-5 * scale)
+    assert convolutional(torch.rand(1, 3, 160, 128)).shape[:2] == (1, 7)
+
+
+class Headed(nn.Module):
+    """A small network of 8 x 4 x 4 features, with steps between them and its outputs that are given."""
+
+    def __init__(self, between: nn.Module, activate: Callable[[Tensor], Tensor] | None = None) -> None:
+        super().__init__()
+        self.features = nn.Conv2d(3, 8, 3, stride=2, padding=1)
+        self.between, self.activate_with = between, activate or nn.Identity()
+        self.fc = nn.Linear(16, 5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.fc(self.activate_with(self.between(self.features(images))).flatten(1))
+        return logits
+
+
+@torch.no_grad()
+def test_a_filter_that_fits_into_the_features_once_is_a_dense_layer() -> None:
+    torch.manual_seed(0)
+    dense = Headed(nn.Sequential(nn.Conv2d(8, 16, 4), nn.ReLU())).eval()
+    convolutional = Convolutional(dense, 3, 8)
+    images = torch.rand(2, 3, 8, 8)
+    torch.testing.assert_close(convolutional(images).flatten(1), dense(images))
+    assert convolutional(torch.rand(1, 3, 12, 16)).shape == (1, 5, 3, 5)
+
+
+def test_what_is_no_module_is_noticed() -> None:
+    """An activation that is a function would be left out in silence."""
+    torch.manual_seed(0)
+    between = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(8, 16, 1))
+    Convolutional(Headed(between), 3, 8)
+    with pytest.raises(UserError, match="between features, its final features, and its outputs that is no module"):
+        Convolutional(Headed(between, torch.nn.functional.relu), 3, 8)
+
+
+def test_means_over_the_map_are_refused() -> None:
+    between = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(8, 16, 1), nn.GroupNorm(2, 16))
+    with pytest.raises(UserError, match="has GroupNorm between"):
+        Convolutional(Headed(between), 3, 8)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import nn
 
 from src.errors import UserError
 from src.networks.efficientnet import compound_scaling
-from src.networks.googlenet import Inception
+from src.networks.googlenet import Inception, IntermediateClassifier
+from src.networks.response_normalization import ResponseNormalization
 from tests.networks.building import build, parameters
 
 
@@ -40,6 +43,47 @@ def test_the_two_streams_of_alexnet_do_not_see_each_other() -> None:
     assert first.grad is not None
     assert first.grad[:, :48].abs().sum() > 0
     assert not first.grad[:, 48:].any()
+
+
+def test_alexnets_response_normalisation_is_the_papers() -> None:
+    """Section 3.3: b = a / (2 + 1e-4 * sum of the squares of five neighbouring maps)^0.75, here by hand."""
+    torch.manual_seed(0)
+    responses = 100 * torch.rand(1, 8, 2, 3, dtype=torch.double)
+    squares = torch.stack([responses[:, max(0, i - 2) : i + 3].square().sum(1) for i in range(8)], 1)
+    torch.testing.assert_close(ResponseNormalization()(responses), responses / (2 + 1e-4 * squares) ** 0.75)
+    halves = [ResponseNormalization()(half) for half in responses.chunk(2, 1)]
+    torch.testing.assert_close(ResponseNormalization(streams=2)(responses), torch.cat(halves, 1))
+
+
+@pytest.mark.parametrize(("family", "options", "streams"), [("alexnet", {"streams": 2}, 2), ("zfnet", {}, 1)])
+def test_networks_with_alexnets_normalisation(family: str, options: dict[str, int], streams: int) -> None:
+    with torch.device("meta"):
+        network = build(family, image_size=96, **options)
+    assert [layer.streams for layer in network.modules() if isinstance(layer, ResponseNormalization)] == [streams] * 2
+
+
+@torch.no_grad()
+def test_the_first_stream_of_alexnet_does_not_hear_the_second_before_the_third_layer() -> None:
+    network = build("alexnet", streams=2, image_size=64).eval()
+    silenced = copy.deepcopy(network)
+    nn.init.zeros_(silenced.features[0].weight[48:])
+    images = torch.rand(1, 3, 64, 64)
+    first, second = (one.features[:8](images) for one in (network, silenced))  # up to the second pooling
+    torch.testing.assert_close(first[:, :128], second[:, :128], rtol=0, atol=0)
+    assert not torch.equal(first[:, 128:], second[:, 128:])
+
+
+@torch.no_grad()
+def test_googlenets_classifiers_average_over_the_published_windows() -> None:
+    """5x5 with stride 3 over 14x14 maps (section 5)."""
+    classifier = IntermediateClassifier(6, 4).eval()
+    seen: list[torch.Tensor] = []
+    classifier.conv.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
+    maps = torch.rand(2, 6, 14, 14)
+    classifier(maps)
+    torch.testing.assert_close(seen[0][:, :, 1, 3], maps[:, :, 3:8, 9:14].mean((2, 3)))
+    torch.testing.assert_close(seen[0], nn.AvgPool2d(5, stride=3)(maps))
+    assert classifier(torch.rand(2, 6, 4, 4)).shape == (2, 4)
 
 
 @pytest.mark.parametrize(("family", "typed"), [("googlenet", "model=googlenet_bn"), ("alexnet", "network.streams=1")])

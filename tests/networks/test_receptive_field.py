@@ -25,6 +25,16 @@ def depthwise() -> nn.Module:
     )
 
 
+def bordered() -> nn.Module:
+    return nn.Sequential(
+        nn.ReflectionPad2d((3, 2, 3, 1)),
+        nn.Conv2d(3, 4, 3),
+        nn.Conv2d(4, 4, 3, stride=2, padding=1, padding_mode="reflect"),
+        nn.ReplicationPad2d(2),
+        nn.Conv2d(4, 4, 3),
+    )
+
+
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "resnet18": (lambda: build("resnet", stem="imagenet"), 72),
     "googlenet": (lambda: build("googlenet", auxiliary=False), 56),
@@ -34,6 +44,7 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "squeezenet": (lambda: build("squeezenet", version=1.1), 56),
     "lenet": (lambda: build("lenet", image_size=28), 28),
     "depthwise": (depthwise, 41),
+    "reflected borders": (bordered, 17),
 }
 
 
@@ -114,6 +125,11 @@ def test_a_unit_that_sees_padding_alone_has_an_empty_field() -> None:
     behind = Axis.of_image(4).filtered(length=4, kernel=1, stride=2, padding=2, dilation=1)
     assert behind.first.tolist() == [0, 0, 2, 0]
     assert behind.last.tolist() == [-1, 0, 2, -1]
+
+
+def test_a_border_from_the_other_side_sees_the_other_side() -> None:
+    fields = trace(nn.Sequential(nn.CircularPad2d(2), nn.Conv2d(1, 1, 1)), 1, 5, 5).fields
+    assert fields["1"].rows.first.tolist() == [3, 4, 0, 1, 2, 3, 4, 0, 1]
 
 
 def test_where_branches_meet_the_field_reaches_over_both() -> None:

@@ -52,6 +52,38 @@ def test_a_network_made_for_one_size_is_built_for_the_images():
         build("timm", name="vit_tiny_patch16_224", image_size=12)
 
 
+@pytest.mark.parametrize("kind", ["none", "group", "group_chapter"])
+def test_another_normalisation_keeps_the_activation_that_timm_puts_into_it(kind):
+    with torch.device("meta"):
+        published = build("timm", name="mobilenetv4_conv_small_035")
+        varied = build("timm", name="mobilenetv4_conv_small_035", normalization=kind, reduction=7)
+    activations = [sum(isinstance(layer, torch.nn.ReLU) for layer in one.modules()) for one in (published, varied)]
+    assert activations[1] == activations[0] + 1  # that of the reduction
+    assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in varied.modules())
+    assert varied(torch.empty(2, 3, 64, 64, device="meta")).shape == (2, 10)
+
+
+def test_inception_resnet_pools_and_drops_otherwise():
+    with torch.device("meta"):
+        network = build("inception_resnet", image_size=75, pooling="average", dropout=0.5, normalization="group")
+    assert not any(isinstance(layer, torch.nn.MaxPool2d | torch.nn.BatchNorm2d) for layer in network.modules())
+    assert 0.5 in {layer.p for layer in network.modules() if isinstance(layer, torch.nn.Dropout)}
+    assert network(torch.empty(2, 3, 75, 75, device="meta")).shape == (2, 10)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": "vit_tiny_patch16_224", "normalization": "batch"}, "is normalised by LayerNorm"),
+        ({"dropout": 0.5, "options": {"drop_rate": 0.2}}, r"is network\.options\.drop_rate"),
+        ({"weights": "pretrained", "reduction": 8}, r"leave away network\.normalization"),
+    ],
+)
+def test_variations_that_do_not_fit_are_refused(changes, message):
+    with torch.device("meta"), pytest.raises(UserError, match=message):
+        build("timm", **changes)
+
+
 def test_images_too_small_for_a_network_of_timm_are_refused():
     with pytest.raises(UserError, match=r"at least 75 px, found data\.image_size=64"):
         build("timm", name="inception_v4", image_size=64)

@@ -74,6 +74,48 @@ def test_every_parameter_of_every_family_is_counted_once(family: str) -> None:
     assert found.layers[-1].output[0] == 10
 
 
+@pytest.mark.parametrize("kind", ["none", "batch", "group", "group_chapter"])
+@pytest.mark.parametrize("family", ["resnet", "lenet", "mobilenet", "bn_inception"])
+def test_every_parameter_of_a_varied_network_takes_part(family: str, kind: str) -> None:
+    """The chapter's group normalisation repeats each gamma over its group before it is applied."""
+    network = on_meta(family, size=64, classes=10, normalization=kind, reduction=7, **SMALL_FAMILIES[family])
+    found = trace(network, 3, 64, 64)
+    assert (found.parameters, found.unused_parameters) == (parameters(network), 0)
+
+
+def test_what_is_made_of_parameters_counts_where_it_is_applied() -> None:
+    class Standardized(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.scale = nn.Conv2d(3, 4, 3), nn.Parameter(torch.ones(4))
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            weight = self.conv.weight - self.conv.weight.mean((1, 2, 3), keepdim=True)
+            return nn.functional.conv2d(images, weight * self.scale.view(4, 1, 1, 1), self.conv.bias)
+
+    found = trace(Standardized(), 3, 8, 8)
+    assert [(layer.kind, layer.parameters) for layer in found.layers] == [("convolution", 3 * 4 * 9 + 4 + 4)]
+    assert found.unused_parameters == 0
+
+
+def test_a_mean_over_channels_is_no_pooling() -> None:
+    class Mean(nn.Module):
+        def __init__(self, dims: object, keepdim: bool) -> None:
+            super().__init__()
+            self.conv, self.dims, self.keepdim = nn.Conv2d(3, 4, 3), dims, keepdim
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            maps: torch.Tensor = self.conv(images)
+            return maps.mean(self.dims, keepdim=self.keepdim)  # type: ignore[call-overload, no-any-return]
+
+    for dims, kinds, rows in ((1, [], 6), ((2, 3), ["adaptive pooling"], 1), (-1, [], 6)):
+        found = trace(Mean(dims, keepdim=True), 3, 8, 8)
+        assert [layer.kind for layer in found.layers] == ["convolution", *kinds]
+        assert len(found.fields[""].rows.first) == rows
+    squeezed = trace(Mean(1, keepdim=False), 3, 8, 8)
+    assert squeezed.fields[""].box(2, 4) == (4, 2, 7, 5)  # a 3x3 filter's
+
+
 def test_costs_of_vgg16_and_resnet50_are_those_of_the_literature() -> None:
     vgg = trace(on_meta("vgg19", depth=16), 3, 224, 224)
     assert sum(layer.multiply_adds for layer in vgg.layers) == 15_470_264_320  # 15.5 billion (He et al. 2016: 15.3)

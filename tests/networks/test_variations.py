@@ -9,7 +9,7 @@ from torch import nn
 from src.errors import UserError
 from src.networks.head import replace_head
 from src.networks.trace import trace
-from src.networks.variations import MiniBatchGroupNorm
+from src.networks.variations import MiniBatchGroupNorm, normalization_of
 from tests.networks.building import SMALL_FAMILIES, build, parameters
 
 WINDOWS = [name for name in SMALL_FAMILIES if name not in ("lenet", "efficientnet", "mobilenet", "convnext", "timm")]
@@ -57,6 +57,16 @@ def test_the_books_batch_statistics_per_pixel_are_not_torchs_per_channel() -> No
     assert per_channel.flatten().tolist() == pytest.approx([x / deviation for x in (-6.5, 3.5, -4.5, 7.5)], rel=1e-5)
 
 
+def test_no_group_is_a_single_channel() -> None:
+    """LeNet has 6 and 16 channels: 3 and 8 groups of two. Prime numbers make one group, multiples of 32 make 32."""
+    network = build("lenet", normalization="group", image_size=32)
+    found = [(layer.num_channels, layer.num_groups) for layer in network.modules() if isinstance(layer, nn.GroupNorm)]
+    assert found == [(6, 3), (16, 8)]
+    expected = {1: 1, 2: 1, 7: 1, 24: 12, 32: 16, 40: 20, 64: 32, 96: 32}
+    assert {channels: normalization_of("group", channels).num_groups for channels in expected} == expected
+    assert {channels: normalization_of("group_chapter", channels).groups for channels in expected} == expected
+
+
 @pytest.mark.parametrize("kind", ["none", "batch", "group", "group_chapter"])
 @pytest.mark.parametrize("family", LIGHT)
 def test_every_family_learns_with_every_normalisation(family: str, kind: str) -> None:
@@ -90,6 +100,18 @@ def test_one_by_one_filters_reduce_the_depth_before_the_head(family: str, depth:
     assert network(torch.rand(2, 3, 64, 64)).shape == (2, 4)
 
 
+@pytest.mark.parametrize("family", VARIED)
+def test_the_depth_is_reduced_before_the_head_of_every_family(family: str) -> None:
+    """What only training runs, as the intermediate classifiers of GoogLeNet, is not the next layer."""
+    with torch.device("meta"):
+        network = build(family, reduction=7, num_classes=4, **SMALL_FAMILIES[family])
+        output = network(torch.empty(2, 3, 64, 64))
+    logits = output if isinstance(output, torch.Tensor) else output[0]
+    found = trace(network, 3, 64, 64).layers
+    assert logits.shape == (2, 4)
+    assert sum(layer.output[0] == 7 and layer.kind == "convolution" for layer in found) == 1
+
+
 @pytest.mark.parametrize(("family", "layers"), [("resnet", 1), ("lenet", 3), ("mobilenet", 1), ("convnext", 1)])
 def test_dense_layers_drop_their_inputs_while_training_alone(family: str, layers: int) -> None:
     """With nearly everything dropped nothing but the biases is left; evaluation, names and weights are as before."""
@@ -121,6 +143,14 @@ def test_a_network_without_windows_has_no_other_pooling(family: str) -> None:
 def test_published_weights_belong_to_published_layers() -> None:
     with pytest.raises(UserError, match=r"leave away network\.normalization=group"):
         build("resnet", weights="IMAGENET1K_V1", normalization="group", image_size=224)
+
+
+def test_batch_normalisation_and_none_contradict_each_other() -> None:
+    with torch.device("meta"), pytest.raises(UserError, match=r"network\.normalization=none contradict"):
+        build("vgg19", depth=11, batch_norm=True, normalization="none")
+    with torch.device("meta"):
+        network = build("vgg19", depth=11, batch_norm=True, normalization="batch")
+    assert sum(isinstance(layer, nn.BatchNorm2d) for layer in network.modules()) == 8  # one behind each convolution
 
 
 def test_a_varied_network_is_followed_to_its_end() -> None:
