@@ -11,7 +11,7 @@ from src.config.explained import read_explanations
 from src.errors import UserError
 from src.runs.stages.dependencies import write_dependencies
 
-PARAMS = "experiments: {one: model=lenet threads=1}\nsuccessors: {}\n"
+PARAMS = "experiments: {one: model=lenet threads=1, pair: model=siamese network=conv4}\nsuccessors: {}\n"
 
 
 def write(folder: Path, explanations: str) -> Path:
@@ -44,6 +44,13 @@ def test_a_file_without_explanations_has_none(tmp_path):
         ("{one: method=layers}", "leaves no file"),
         ("{one: method=filters output=x}", "is set by the pipeline"),
         ("{one: method=gradcam split=test data.root=x}", "as it is"),
+        ("{one: method=occlusion split=test method.layer=features.0}", "also type method.channel=NUMBER"),
+        ("{one: method=gradcam split=test method.what=box}", "the answer of this model is class"),
+        ("{one: method=patches split=test method.layer=feature.0}", "the nearest are features.0"),
+        ("{one: method=gradcam input=nowhere}", "no file nowhere"),
+        ("{one: method=gradcam split=test anchor=a.png}", "compares no images"),
+        ("{pair: method=gradcam split=test}", "Type anchor=IMAGE"),
+        ("{pair: method=gradcam split=test method.label=circle anchor=a.png}", "no file a.png"),
         ("{one: 3}", "a list of such"),
         ("[one]", "must be a section"),
     ],

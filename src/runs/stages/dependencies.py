@@ -64,7 +64,7 @@ def write_dependencies() -> list[Experiment]:
     """
     experiments = read_experiments(PARAMS)
     explanations = read_explanations(PARAMS, experiments)
-    _require_explainable(explanations)
+    _require_explainable(explanations, experiments)
     for path, content in _files(experiments, explanations):
         write_json(STAGES / path, content)
     return list(experiments.values())
@@ -144,14 +144,17 @@ def explaining(experiment: Experiment, targets: Sequence[str], explanations: Seq
     return {"explanations": asked, "code": dict(sorted((code | shown).items()))}
 
 
-def _require_explainable(explanations: Mapping[str, Sequence[Composed]]) -> None:
-    """Raise UserError where a method lacks what it needs, before anything is trained."""
-    from src.explanations.command import require_what_is_needed
+def _require_explainable(explanations: Mapping[str, Sequence[Composed]], experiments: Mapping[str, Experiment]) -> None:
+    """Raise UserError where an explanation could only fail, before anything is trained."""
+    if not explanations:
+        return
+    from src.explanations.foreseen import require_possible  # torch, with the methods: a second more
 
     for name, composed in explanations.items():
+        training = configuration_of(experiments[name], experiments)
         for one in composed:
             try:
-                require_what_is_needed(one)
+                require_possible(one, training)
             except UserError as error:
                 raise UserError(f"{PARAMS} explanations.{name}: {error}") from error
 
@@ -176,11 +179,16 @@ def portable(config: Mapping[str, Any]) -> Content:
 
 
 def targets_of(experiment: Experiment, experiments: Mapping[str, Experiment]) -> list[str]:
-    """Return every `_target_` of an experiment's configuration, with the network of its source, which it takes over."""
-    config = saved.plain(experiment.composed.config)
+    """Return every `_target_` of an experiment's configuration, with the network of its source."""
+    return list(_targets(configuration_of(experiment, experiments)))
+
+
+def configuration_of(experiment: Experiment, experiments: Mapping[str, Experiment]) -> Content:
+    """Return an experiment's configuration, with the network of its source, which it takes over."""
+    config: Content = saved.plain(experiment.composed.config)
     if experiment.source:
         config = config | {"network": saved.plain(experiments[experiment.source].composed.config)["network"]}
-    return list(_targets(config))
+    return config
 
 
 def _targets(value: Any) -> Iterator[str]:
