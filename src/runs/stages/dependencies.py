@@ -6,6 +6,7 @@ ours that it runs. DVC compares these files, so a stage runs when what it uses h
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from src.config import saved
 from src.config.code import code_digests, forget, module_of
 from src.config.composed import Composed
 from src.config.experiments import NOT_HERE, Experiment, read_experiments
-from src.config.explained import read_explanations, settled
+from src.config.explained import IMAGES, read_explanations, settled
 from src.errors import UserError
 from src.files import write_json
 from src.runs.stages.places import PARAMS, STAGES
@@ -139,9 +140,17 @@ def training(experiment: Experiment, targets: Sequence[str]) -> Content:
 def explaining(experiment: Experiment, targets: Sequence[str], explanations: Sequence[Composed]) -> Content:
     """Return what the explanations of an experiment depend on beside what it has learned and its data."""
     asked = [settled(composed) for composed in explanations]
+    images = {f"{key}={one[key]}": _bytes_of(key, one[key]) for one in asked for key in IMAGES if one[key] is not None}
     code = _code(EXPLANATION, [*targets, *_targets(asked)], experiment)
     shown = code_digests(PICTURES, beside=("src.config",), packages=("pipelines",))
-    return {"explanations": asked, "code": dict(sorted((code | shown).items()))}
+    return {"explanations": asked, "images": images, "code": dict(sorted((code | shown).items()))}
+
+
+def _bytes_of(key: str, source: str) -> dict[str, str]:
+    """Return a digest of each image that `key=source` names, by path. Raises UserError where it names none."""
+    from src.runs.prediction import image_files
+
+    return {path.as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in image_files(key, source)}
 
 
 def _require_explainable(explanations: Mapping[str, Sequence[Composed]], experiments: Mapping[str, Experiment]) -> None:
