@@ -23,6 +23,7 @@ from src.files import atomic, write_csv, write_json
 from src.models.base import Row
 from src.models.classifier import Classifier, class_columns
 from src.networks.convolutional import Convolutional
+from src.networks.trace import trace
 from src.report.class_maps import picture_of_map
 from src.runs.directory import RunDirectory
 from src.runs.evaluation import restore_model
@@ -38,8 +39,9 @@ PIXELS = 1024 * 1024
 class ClassMap:
     """The classes' logits (K, h, w) and probabilities (K, h, w) over an image brought to `height` by `width` pixels.
 
-    The place (row, column) is the network's answer to the window of `side` pixels that begins at (row * stride,
-    column * stride).
+    The place (row, column) looks at the window of `side` pixels that begins at (begin + row * stride, begin + column *
+    stride). Of a network without padding its answer is that to this window alone. Padding moves the first window's
+    middle, and beyond the window the image counts too where without it there would be padding.
     """
 
     logits: NDArray[np.float32]
@@ -47,6 +49,8 @@ class ClassMap:
     height: int
     width: int
     side: int
+    begin: float
+    """Negative where the padding before the image lies in the first window."""
     stride: int
 
 
@@ -62,6 +66,9 @@ class Mapper:
                 f"size={self.side} or more"
             )
         self.network = Convolutional(model.network, model.spec.channels, self.side).to(model.device).eval()
+        features = trace(model.network, model.spec.channels, self.side, self.side).fields[self.network.features]
+        seen = features.rows.whole(1)  # by one place of the map: all features of an image of the training's size
+        self.begin = seen.offset + (seen.size - self.side) / 2
 
     def of(self, image: NDArray[np.uint8]) -> ClassMap:
         """Return the map over an image (H, W, C), brought to its size with the aspect kept."""
@@ -73,7 +80,13 @@ class Mapper:
             probabilities = _over_places(model, logits)
         height, width = seen.shape[:2]
         return ClassMap(
-            logits[0].cpu().numpy(), probabilities[0].cpu().numpy(), height, width, self.side, self.network.stride
+            logits[0].cpu().numpy(),
+            probabilities[0].cpu().numpy(),
+            height,
+            width,
+            self.side,
+            self.begin,
+            self.network.stride,
         )
 
     def extent(self, height: int, width: int) -> tuple[int, int]:
@@ -166,6 +179,7 @@ def _write(place: Path, image: NDArray[np.uint8], found: ClassMap, spec: DataSpe
         image,
         found.probabilities,
         spec.classes,
+        begin=(found.begin / found.height, found.begin / found.width),
         starts=(found.stride / found.height, found.stride / found.width),
         window=(found.side / found.height, found.side / found.width),
         words=f"{place.name}: {row['class'] or 'none'}, {float(row['probability']):.0%} on average over {row['map']}",
@@ -181,5 +195,6 @@ def _write(place: Path, image: NDArray[np.uint8], found: ClassMap, spec: DataSpe
             classes=np.array(spec.classes),
             image=np.array([found.height, found.width]),
             side=np.array(found.side),
+            begin=np.array(found.begin),
             stride=np.array(found.stride),
         )
