@@ -32,7 +32,13 @@ from src.runs.prediction import chosen_device, image_files, require_reference
 log = logging.getLogger(__name__)
 
 PIXELS = 1024 * 1024
-"""Of an image, at most, with `size=auto`: what bounds the memory. VGG19 takes half a GiB for so many."""
+"""To which `size=auto` brings larger images down: VGG19 takes half a GiB of memory for so many."""
+MOST = 4 * PIXELS
+"""Of any image, whatever `size` says and however long it is for its height: this bounds the memory."""
+
+
+class TooLarge(ValueError):
+    """An image that has too many pixels at the size at which its map is wanted."""
 
 
 @dataclass(frozen=True)
@@ -93,13 +99,19 @@ class Mapper:
         """Return the height and width that an image of this size is seen at.
 
         The shorter side gets `size` pixels; of `auto` it keeps its own, as long as the image has not more than
-        `PIXELS`. Neither side is below the training's.
+        `PIXELS`. Neither side is below the training's. Raises TooLarge beyond `MOST`.
         """
         shorter = min(height, width)
         most = min(1.0, (PIXELS / (height * width)) ** 0.5)
         factor = self.size / shorter if isinstance(self.size, int) else most
         factor = max(factor, self.side / shorter)
-        return round(height * factor), round(width * factor)
+        extent = round(height * factor), round(width * factor)
+        if extent[0] * extent[1] > MOST:
+            raise TooLarge(
+                f"has {height}x{width} pixels, which a shorter side of {min(extent)} px makes {extent[0]}x{extent[1]}; "
+                f"a map takes {MOST:,} at most: cut it, or type a smaller size="
+            )
+        return extent
 
 
 def _over_places(model: Classifier, logits_BKHW: Tensor) -> Tensor:
@@ -123,9 +135,10 @@ def map_classes(
 ) -> tuple[list[Row], Path]:
     """Write a row per image, the mean probabilities over its map, and of each image a picture and the map's numbers.
 
-    Pictures and `.npz` files go to the folder `pictures`; one image is in memory at a time. Files that cannot be read
-    are named on standard error and left out. Raises UserError where the run is not a classifier's or its network has
-    no form as filters, for images to compare with, and where `source` matches no image or none can be read.
+    Pictures and `.npz` files go to the folder `pictures`; one image is in memory at a time. Files that cannot be read,
+    or are too large, are named on standard error and left out. Raises UserError where the run is not a classifier's or
+    its network has no form as filters, for images to compare with, and where `source` matches no image or all are left
+    out.
     """
     path = Path(output)
     if path.suffix not in (".csv", ".json"):
@@ -145,10 +158,13 @@ def map_classes(
     for number, file in enumerate(files):
         try:
             image = decode(file, spec.channels, size if isinstance(size, int) else None)
+            found = mapper.of(image)
         except Unreadable as error:
             log.warning("left out: %s %s", file, error.reason)
             continue
-        found = mapper.of(image)
+        except TooLarge as error:
+            log.warning("left out: %s %s", file, error)
+            continue
         mean = found.probabilities.mean(axis=(1, 2)).tolist()
         height, width = found.probabilities.shape[1:]
         columns = class_columns(spec.classes, mean, several=spec.multilabel)
@@ -156,7 +172,7 @@ def map_classes(
         if folder is not None:
             _write(folder / f"{number:0{digits}d}-{file.stem}", image, found, spec, rows[-1])
     if not rows:
-        raise UserError(f"input={source}: none of {len(files)} files can be read")
+        raise UserError(f"input={source}: none of {len(files)} files can be read and mapped")
     (write_csv if path.suffix == ".csv" else write_json)(path, rows)
     if folder is not None:
         log.info("%s: the maps drawn over the images, and their numbers", folder)

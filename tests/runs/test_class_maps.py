@@ -17,7 +17,7 @@ from src.data.spec import DataSpec
 from src.errors import UserError
 from src.models.classifier import Classifier
 from src.runs import session
-from src.runs.class_maps import PIXELS, Mapper, map_classes, require_classifier
+from src.runs.class_maps import PIXELS, Mapper, TooLarge, map_classes, require_classifier
 from src.runs.evaluation import restore_model
 from src.runs.prediction import predict
 from tests.networks.building import build
@@ -112,6 +112,10 @@ def test_sizes_are_bounded_and_never_below_the_trainings(finished: Path) -> None
     height, width = Mapper(model, "auto").extent(3000, 4000)
     assert height * width == pytest.approx(PIXELS, rel=0.01)
     assert Mapper(model, 64).extent(100, 200) == (64, 128)
+    with pytest.raises(TooLarge, match=r"has 10x50000 pixels, which a shorter side of 32 px makes 32x160000;.*cut it"):
+        Mapper(model, "auto").extent(10, 50000)
+    with pytest.raises(TooLarge, match="makes 1024x10240"):
+        Mapper(model, 1024).extent(500, 5000)
     with pytest.raises(UserError, match="size=20: the network was trained on 32 px"):
         Mapper(model, 20)
 
