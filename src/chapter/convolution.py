@@ -13,6 +13,12 @@ SOBEL_Y: Matrix = SOBEL_X.T
 """Answers to edges that run from left to right."""
 
 
+def sum_of_both(across: Matrix, down: Matrix) -> Matrix:
+    """Return the sum of both filters' magnitudes: edges of every direction, as Figure 6.1 shows them."""
+    found: Matrix = np.abs(across) + np.abs(down)
+    return found
+
+
 def cross_correlation(image: Matrix, kernel: Matrix, stride: int = 1, dilation: int = 1) -> Matrix:
     """Return the sums of products of a filter with every part of an image that it fits into, equation (6.14).
 
