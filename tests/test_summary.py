@@ -46,7 +46,7 @@ def test_of_a_run_the_sizes_are_those_of_its_data(tmp_path: Path) -> None:
     ("typed", "message"),
     [
         (["data=imagenette"], "other overrides apply to a saved run"),
-        (["model=alexnet", "image_size=32"], "needs images of at least"),
+        (["model=alexnet", "image_size=32"], r"found image_size=32; type image_size=63$"),
         (["network.depht=18"], "did you mean depth"),
         (["format=xml"], "format"),
         (["run=somewhere", "model=vgg19"], "has its own network"),
