@@ -20,7 +20,7 @@ def main(words: Sequence[str]) -> None:
 
         rows = [f"  {number:5} {(figure.__doc__ or '').partition(': ')[2]}" for number, figure in FIGURES.items()]
         rows += [f"  {number:5} {where}" for number, where in ELSEWHERE.items()]
-        print("\n".join([USAGE, "", "Figures:", *rows]))
+        print("\n".join([USAGE, "", "Figures, and equation (6.14):", *rows]))
         return
     from src.chapter.writing import write_figure
 

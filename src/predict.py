@@ -9,11 +9,12 @@ from src.errors import UserError
 def predict(composed: Composed) -> None:
     """Predict a file, a folder or a glob, and print a few of the answers.
 
-    Raises UserError for the size of a map where none is asked for.
+    Raises UserError for what would be ignored.
     """
+    asked = composed.config
+    _require_used(composed)
     from src.runs import session
 
-    asked = composed.config
     run, config = session.reopen(asked.run, composed.for_the_run)
     asked_of_both = {
         key: asked[key] for key in ("output", "pictures", "anchor", "gallery", "checkpoint", "device")
@@ -22,8 +23,6 @@ def predict(composed: Composed) -> None:
         from src.runs.class_maps import map_classes
 
         rows, path = map_classes(config, run, source=asked.input, size=asked.size, **asked_of_both)
-    elif asked.size != "auto":
-        raise UserError(f"size={asked.size}: only a map has a size of its own; type map=true, or leave it away")
     else:
         from src.runs.prediction import predict
 
@@ -40,6 +39,18 @@ def predict(composed: Composed) -> None:
     if len(rows) > 10:
         print(f"... {len(rows)} images")
     print(session.shown(path))
+
+
+def _require_used(composed: Composed) -> None:
+    """Raise UserError for the size of a map where none is asked for, and for batches of images for one."""
+    asked = composed.config
+    if not asked.map and asked.size != "auto":
+        raise UserError(f"size={asked.size}: only a map has a size of its own; type map=true, or leave it away")
+    for override in composed.typed:
+        if asked.map and override.key in ("batch_size", "num_workers"):
+            raise UserError(
+                f"{override.canonical}: map=true takes one image at a time, as each has its own size; leave it away"
+            )
 
 
 if __name__ == "__main__":

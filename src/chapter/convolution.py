@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
+Real = TypeVar("Real", bound=np.floating[Any])
 
 SOBEL_X: Matrix = np.array([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]])
 """Answers to edges that run from top to bottom (section 6.1)."""
 SOBEL_Y: Matrix = SOBEL_X.T
 """Answers to edges that run from left to right."""
+
+
+def sum_of_both(across: NDArray[Real], down: NDArray[Real]) -> NDArray[Real]:
+    """Return the sum of both filters' magnitudes: edges of every direction, as Figure 6.1 shows them."""
+    found: NDArray[Real] = np.abs(across) + np.abs(down)
+    return found
 
 
 def cross_correlation(image: Matrix, kernel: Matrix, stride: int = 1, dilation: int = 1) -> Matrix:

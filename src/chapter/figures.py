@@ -19,6 +19,7 @@ from src.chapter.convolution import (
     padded,
     polynomial,
     pooled,
+    sum_of_both,
     toeplitz,
 )
 from src.chapter.drawing import Panel
@@ -40,17 +41,17 @@ KERNEL: Matrix = np.array([[1.0, 0, -1], [2, 1, 0], [0, -1, 1]])
 
 
 def sobel(photograph: Path | None) -> Figure:
-    """Figure 6.1: the two Sobel filters on an image, and both answers together."""
+    """Figure 6.1: the two Sobel filters on an image, and the sum of their magnitudes."""
     image = _gray(photograph) if photograph else _drawn_scene()
     across, down = cross_correlation(image, SOBEL_X), cross_correlation(image, SOBEL_Y)
-    both = np.hypot(across, down)
+    both = sum_of_both(across, down)
     panels = (
         Panel("image", image, image=True),
         Panel("left to right", SOBEL_X),
         Panel("its answer", across, image=True),
         Panel("top to bottom", SOBEL_Y),
         Panel("its answer", down, image=True),
-        Panel("both together", both, image=True),
+        Panel("sum of magnitudes", both, image=True),
     )
     numbers = {"filters": [SOBEL_X.tolist(), SOBEL_Y.tolist()], "largest": float(both.max())}
     return Figure("Sobel filters", panels, "Edges are where the answer is far from zero.", numbers)
@@ -195,7 +196,6 @@ def inception(_: Path | None) -> Figure:
 
 FIGURES: dict[str, Callable[[Path | None], Figure]] = {
     "6.1": sobel,
-    "6.2": convolution_and_correlation,
     "6.3": toeplitz_and_polynomials,
     "6.4": translation,
     "6.6": padding,
@@ -206,7 +206,10 @@ FIGURES: dict[str, Callable[[Path | None], Figure]] = {
     "6.13": inception,
     "6.14": convolution_and_correlation,
 }
-"""By their number. Equations (6.7) and (6.14), which have no figure of their own, stand under 6.2 and 6.14."""
+"""By their number."""
+
+EQUATIONS = ("6.14",)
+"""Numbers of those that are of an equation, which has no figure; (6.7) stands with it, since 6.7 is a figure too."""
 
 ELSEWHERE = {
     "6.12": "of a trained network: python -m src.explain run=RUN_DIR method=deconvnet split=test",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from src.chapter.drawing import drawn
-from src.chapter.figures import ELSEWHERE, FIGURES
+from src.chapter.figures import ELSEWHERE, EQUATIONS, FIGURES
 from src.errors import UserError
 from src.files import atomic, write_json
 
@@ -31,11 +31,20 @@ def write_figure(number: str, *, image: str | None, output: str | None) -> Path:
     path = Path(output or f"figure-{number}.png")
     if path.suffix.lower() != ".png":
         raise UserError(f"output={path}: a figure is written as .png")
+    title = f"{heading(number)}: {figure.title}"
     with atomic(path) as file:
-        drawn(figure.panels, figure.caption, f"{number}  {figure.title}").save(file, "PNG")
+        drawn(figure.panels, figure.caption, title).save(file, "PNG")
     numbers = {key: _plain(value) for key, value in figure.numbers.items()}
-    write_json(path.with_suffix(".json"), {"figure": number, "title": figure.title, "says": figure.caption} | numbers)
+    write_json(
+        path.with_suffix(".json"),
+        {"figure": number, "title": title, "says": figure.caption} | numbers,
+    )
     return path
+
+
+def heading(number: str) -> str:
+    """Return what the chapter calls it: a figure, or an equation."""
+    return f"Equation ({number})" if number in EQUATIONS else f"Figure {number}"
 
 
 def _plain(value: Any) -> Any:

@@ -22,6 +22,17 @@ def build(section: Mapping[str, Any], **supplied: Any) -> Any:
         raise UserError(f"{target} does not take its configuration: {error}") from error
 
 
+def build_alone(section: Mapping[str, Any], **supplied: Any) -> Any:
+    """Build a network for a command that has no data, and where a size is `image_size=`: a message must say so.
+
+    Raises UserError as the target raises it.
+    """
+    try:
+        return build(section, **supplied)
+    except UserError as error:
+        raise UserError(str(error).replace("data.image_size", "image_size")) from error
+
+
 def partial(section: Mapping[str, Any]) -> functools.partial[Any]:
     """Return the section's target with its keys bound, to be called with what the program supplies.
 

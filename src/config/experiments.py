@@ -154,16 +154,17 @@ def _unwatched(where: str, composed: Composed) -> Iterator[Problem]:
         if file is None or "site-packages" in file.parts:
             continue
         folder = file.parent if file.name == "__init__.py" else file
-        if not any(folder.resolve().is_relative_to(Path(place).resolve()) for place in _watched()):
+        if not is_watched(folder):
             place = Path(os.path.relpath(folder)).as_posix()
             what = f"{package} is below no dependency of the stage configs, so a change there would run nothing"
             yield Problem(where, "allowed_packages", what, f"add {place} to its deps in {PIPELINE}")
 
 
-def _watched() -> list[str]:
-    """Return the dependencies of the first stage."""
+def is_watched(path: Path) -> bool:
+    """Return whether a file or folder is, or lies below, a dependency of the first stage: else DVC misses a change."""
     content = yaml.safe_load(Path(PIPELINE).read_text(encoding="utf-8"))
-    return [str(place) for place in content["stages"]["configs"]["deps"]]
+    places = content["stages"]["configs"]["deps"]
+    return any(path.resolve().is_relative_to(Path(str(place)).resolve()) for place in places)
 
 
 def _source(composed: Composed) -> str | None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import glob
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from src.config.assess import assess
 from src.config.composed import Composed
-from src.config.experiments import EXPLANATIONS, OUTPUTS, Experiment, sections_of
+from src.config.experiments import EXPLANATIONS, OUTPUTS, PIPELINE, Experiment, is_watched, sections_of
 from src.config.groups import Groups
 from src.config.problems import COMMAND_LINE, ConfigurationError, Problem, did_you_mean, listing
 
 SET = ("run", "output")
 """Keys that the pipeline sets."""
+IMAGES = ("input", "anchor")
+"""Keys that name files of images, on whose bytes an explanation depends."""
 LEAVES_NOTHING = "layers"
 """The method that only prints."""
 
@@ -84,8 +88,19 @@ def _not_here(
     for override in composed.for_the_run:
         if override not in experiment.trust:
             yield Problem(where, override, "is of the run: the pipeline explains what it has trained, as it is")
+    for key in IMAGES:
+        value = composed.config[key]
+        if value is not None and not is_watched(folder := _before_wildcards(value)):
+            what = f"{value} is below no dependency of the stage configs, so other images there would change nothing"
+            yield Problem(where, key, what, f"add {folder.as_posix()} to its deps in {PIPELINE}")
     method = composed.choices["method"]
     if method == LEAVES_NOTHING:
         yield Problem(where, f"method={method}", "prints and leaves no file", "name another method")
     elif method in [other.choices["method"] for other in before]:
         yield Problem(where, f"method={method}", "twice: the second would replace the first")
+
+
+def _before_wildcards(source: str) -> Path:
+    """Return the file or folder that is named, or that a glob looks into."""
+    plain = takewhile(lambda part: not glob.has_magic(part), Path(source).parts)
+    return Path(*plain)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,12 +52,11 @@ class Question:
     automatic: bool = False
     """Whether the model chose `what`: of an image in which a localizer sees nothing, the box means nothing."""
 
-    def settled(self, subject: Subject) -> Question:
-        """Return the question with `what` as the model answers it.
+    def decided(self, own: Sequence[What]) -> Question:
+        """Return the question with `what` as a model answers it whose answers are `own`, its first before others.
 
         Raises UserError where the model has no such answer, or a key belongs to another.
         """
-        own = _own_answers(subject)
         what: What = self.what
         if what == "auto":
             what = "class" if self.label is not None else "channel" if self.channel is not None else own[0]
@@ -69,13 +68,21 @@ class Question:
             raise UserError("method.what=channel needs both method.layer=NAME and method.channel=NUMBER")
         if self.channel is not None and what != "channel":
             raise UserError(f"method.channel={self.channel} is of method.what=channel; here it is {what}")
-        if what == "channel":
+        return Question(what, self.label, self.layer, self.channel, automatic=self.what == "auto")
+
+    def settled(self, subject: Subject) -> Question:
+        """Return the question with `what` as the model of `subject` answers it.
+
+        Raises UserError where the model has no such answer, or there is no such layer, channel or class.
+        """
+        question = self.decided(_own_answers(subject))
+        if question.what == "channel":
             assert self.layer is not None
             require_map(subject, self.layer)
             require_channel(subject, self.layer, self.channel or 0)
         if self.label is not None:
             class_number(subject, self.label)
-        return Question(what, self.label, self.layer, self.channel, automatic=self.what == "auto")
+        return question
 
     def answer(self, subject: Subject, item: Item, anchor: Item | None) -> Answer:
         """Return the model's answer to an image, of a question that has been settled."""
@@ -122,9 +129,7 @@ def compares(subject: Subject) -> bool:
 
 
 def _own_answers(subject: Subject) -> tuple[What, ...]:
-    if isinstance(subject.model, VerificationModel):
-        return ("same",)
-    return ("box", "class") if hasattr(subject.model, "box_head") else ("class",)
+    return ("class",) if subject.model is None else subject.model.explained
 
 
 def _sees_nothing(subject: Subject, image: Tensor) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,7 @@ def explain(composed: Composed) -> tuple[str | None, Path | None]:
     folder = Path(config["output"] or (Path(config["run"]) / "explain" if config["run"] else "explain"))
     output = Output(folder / name, name)
     method: Method = build(config["method"])
-    found = opened(config, composed.for_the_run, output, untrained=name == "layers", **_needs(composed))
+    found = opened(config, composed.for_the_run, output, untrained=name == "layers", **needs(composed))
     if name != "layers":
         output.require_writable()
     text = method.explain(found.given)
@@ -58,7 +59,7 @@ def explain(composed: Composed) -> tuple[str | None, Path | None]:
     return text, output.folder
 
 
-def _needs(composed: Composed) -> dict[str, bool]:
+def needs(composed: Composed) -> dict[str, bool]:
     """Return whether the method `needs_images` and `needs_network`."""
     target = composed.config.method["_target_"]
     return {name: class_literal(target, name) is not False for name in ("needs_images", "needs_network")}
@@ -69,7 +70,7 @@ def require_what_is_needed(composed: Composed) -> None:
 
     The run need not be there yet.
     """
-    needs_images, needs_network = _needs(composed).values()
+    needs_images, needs_network = needs(composed).values()
     asked, method = composed.config, f"method={composed.choices['method']}"
     _require_question(composed)
     if asked.run is not None:
@@ -101,6 +102,22 @@ def require_what_is_needed(composed: Composed) -> None:
         raise UserError(f"{ignored[0]}: {method} applies no network to images; leave it away")
     if "checkpoint" in typed and asked.run is None:
         raise UserError(f"{typed['checkpoint']} is of a run: type run=RUN_DIR, or name the file as network.weights=")
+
+
+def require_right_anchor(asked: Mapping[str, Any], *, model_compares: bool) -> None:
+    """Raise UserError where an image to compare with is given and not used, or is missing."""
+    anchor, method = asked["anchor"], asked["method"]
+    if anchor is not None and not model_compares:
+        raise UserError(f"anchor={anchor}: this model compares no images; leave it away")
+    method_compares = bool(class_literal(method["_target_"], "compares"))
+    if anchor is not None and not method_compares:
+        raise UserError(f"anchor={anchor}: this method looks at one image alone; leave it away")
+    alone = method.get("what") == "channel" or method.get("channel") is not None
+    if anchor is None and model_compares and method_compares and not alone:
+        raise UserError(
+            "this model compares images: with what? Type anchor=IMAGE, and what makes it and each input the same is "
+            "shown in both"
+        )
 
 
 def _require_question(composed: Composed) -> None:

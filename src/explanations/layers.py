@@ -9,12 +9,15 @@ from typing import ClassVar
 from src.errors import UserError
 from src.explanations.given import Given
 from src.explanations.subject import Subject
-from src.networks.features import final_features
+from src.networks.features import final_features, head_containers, is_within
 
 FEW = 8
 """Convolutions up to which each is a layer of its own, as in AlexNet; deeper networks are told apart by resolution."""
 
 NEAREST = 5
+
+BEFORE_AND_AFTER = 2
+"""Resolutions within a block that lowers it once; a container of many stages has more."""
 
 
 class Layers:
@@ -103,13 +106,19 @@ def usual_layers(subject: Subject) -> list[str]:
 
     In a network of few convolutions each, with its activation, is a layer. In a deeper one a layer is all that has one
     resolution, as the five stages of a ResNet or the blocks of a VGG between their poolings; the outermost module that
-    ends it stands for it.
+    ends it stands for it. Of more than five the last four are taken: Inception-ResNet's stem alone has three.
     """
     summaries = {layer.name for layer in subject.trace.layers if layer.kind == "adaptive pooling"}
-    order = [name for name in maps(subject) if name not in summaries]
+    heads = head_containers(subject.network)
+    order = [
+        name for name in maps(subject) if name not in summaries and not any(is_within(name, head) for head in heads)
+    ]
     convolutions = [layer.name for layer in subject.trace.layers if layer.kind == "convolution" and layer.name in order]
-    ends = _after_each(subject, order, convolutions) if len(convolutions) <= FEW else _resolutions(subject, order)
-    return ends[1:5] or ends
+    if len(convolutions) <= FEW:
+        ends = _after_each(subject, order, convolutions)
+    else:
+        ends = _resolutions(subject, order, convolutions)
+    return ends[1:][-4:] or ends
 
 
 def _after_each(subject: Subject, order: Sequence[str], convolutions: Sequence[str]) -> list[str]:
@@ -122,9 +131,26 @@ def _after_each(subject: Subject, order: Sequence[str], convolutions: Sequence[s
     return found
 
 
-def _resolutions(subject: Subject, order: Sequence[str]) -> list[str]:
-    """Return the last map of each height, from the largest; of a module and what it ends with, the module."""
-    ends: dict[int, str] = {}
+def _resolutions(subject: Subject, order: Sequence[str], convolutions: Sequence[str]) -> list[str]:
+    """Return the last map of each resolution at which there are convolutions; of a module and its end, the module.
+
+    A block that lowers the resolution begins with maps of the one before, which are its own business. Where dilation
+    takes the place of a stride, a stage keeps the resolution of the one before and is told from it by its name.
+    """
+    height = {name: subject.shapes[name][1] for name in order}
+    dilated = {
+        layer.name.partition(".")[0]
+        for layer in subject.trace.layers
+        if layer.kind == "convolution" and "dilation" in layer.detail
+    }
+    lowering = {
+        name for name in order if len({height[inner] for inner in order if is_within(inner, name)}) == BEFORE_AND_AFTER
+    }
+    worked = {height[name] for name in convolutions}
+    ends: dict[tuple[int, str], str] = {}
     for name in order:
-        ends[subject.shapes[name][1]] = name
-    return [ends[height] for height in sorted(ends, reverse=True)]
+        above = {block for block in lowering if is_within(name, block) and height[block] != height[name]}
+        if height[name] in worked and not above:
+            stage = name.partition(".")[0]
+            ends[height[name], stage if stage in dilated else ""] = name
+    return list(ends.values())

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from src.config.signatures import class_literal
 from src.data.spec import DataSpec
 from src.errors import UserError
 from src.explanations.answers import compares
+from src.explanations.command import require_right_anchor
 from src.explanations.given import Given
 from src.explanations.images import Files, Images, Item, Split
 from src.explanations.output import Output
@@ -79,21 +79,7 @@ def _files(files: Sequence[Path], subject: Subject | None) -> Files:
 
 def _anchor(asked: Mapping[str, Any], subject: Subject) -> Item | None:
     """Return the image that others are compared with. Raises UserError where there must be one, or must not."""
-    if not compares(subject):
-        if asked["anchor"] is not None:
-            raise UserError(f"anchor={asked['anchor']}: this model compares no images; leave it away")
-        return None
-    method = asked["method"]["_target_"]
-    takes = class_literal(method, "compares")
-    if not takes:
-        if asked["anchor"] is not None:
-            raise UserError(f"anchor={asked['anchor']}: this method looks at one image alone; leave it away")
-        return None
+    require_right_anchor(asked, model_compares=compares(subject))
     if asked["anchor"] is None:
-        if asked["method"].get("what") == "channel" or asked["method"].get("channel") is not None:
-            return None
-        raise UserError(
-            "this model compares images: with what? Type anchor=IMAGE, and what makes it and each input the same is "
-            "shown in both"
-        )
+        return None
     return _files([single_image("anchor", asked["anchor"])], subject).item(0)

@@ -9,14 +9,12 @@ import numpy as np
 from annotated_types import Ge
 from numpy.typing import NDArray
 
+from src.chapter.convolution import SOBEL_X, SOBEL_Y, sum_of_both
 from src.data.preview import as_rgb
 from src.explanations.drawing import captioned, row
 from src.explanations.given import Given
 from src.explanations.output import file_name, rounded
 
-HORIZONTAL = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.float32)
-"""Answers where brightness changes from left to right: to vertical edges."""
-VERTICAL = HORIZONTAL.T.copy()
 WIDEST = 480
 """Pixels to which larger images are brought for the picture; the numbers are of the whole image."""
 
@@ -37,10 +35,10 @@ class Sobel:
             "From left to right: the image; the magnitude of Sobel's filter across, which answers to vertical edges; "
             "of the one down, which answers to horizontal edges; and their sum. White is the largest answer."
         )
-        output.numbers = {"horizontal": HORIZONTAL.tolist(), "vertical": VERTICAL.tolist(), "images": []}
+        output.numbers = {"horizontal": SOBEL_X.tolist(), "vertical": SOBEL_Y.tolist(), "images": []}
         for item in images.evenly(self.limit):
             across, down = sobel(gray(item.whole))
-            total = np.abs(across) + np.abs(down)
+            total = sum_of_both(across, down)
             stem = file_name(item.position, len(images), item.name)
             output.arrays(stem, {"horizontal": across, "vertical": down, "sum": total})
             output.numbers["images"].append(
@@ -65,7 +63,7 @@ def sobel(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.
     As in a network, the filter is laid over the image as it is written (equation (6.14)), not turned around.
     """
     across, down = (
-        cv2.filter2D(values, cv2.CV_32F, kernel, borderType=cv2.BORDER_REPLICATE) for kernel in (HORIZONTAL, VERTICAL)
+        cv2.filter2D(values, cv2.CV_32F, kernel, borderType=cv2.BORDER_REPLICATE) for kernel in (SOBEL_X, SOBEL_Y)
     )
     return np.asarray(across, np.float32), np.asarray(down, np.float32)
 

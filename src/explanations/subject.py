@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from src.config.build import build
+from src.config.build import build_alone
 from src.data.crop import EvalCrop
 from src.data.normalize import fixed_statistics, normalize
 from src.data.working import WorkingSize
@@ -158,7 +158,7 @@ def subject_of_weights(
         if weights is not None:
             log.warning("network.weights=%s do not say how images were normalised: mean %s", weights, statistics[0])
     return Subject(
-        network=build(section, num_classes=count, in_channels=in_channels, image_size=size),
+        network=build_alone(section, num_classes=count, in_channels=in_channels, image_size=size),
         model=None,
         classes=names if len(names) == count else tuple(map(str, range(count))),
         channels=in_channels,
@@ -183,7 +183,7 @@ def _outputs(section: Mapping[str, Any], in_channels: int, image_size: int) -> t
         return names, len(names) or int(member.num_classes)
     state = read_state(weights_file(weights, {}) if is_url(weights) else local_file(weights, published))
     with torch.device("meta"):
-        bare = build({**section, "weights": None}, num_classes=2, in_channels=in_channels, image_size=image_size)
+        bare = build_alone({**section, "weights": None}, num_classes=2, in_channels=in_channels, image_size=image_size)
     head = f"{head_name(bare)}.weight"
     if head not in state:
         raise UserError(f"network.weights={weights} have no output layer {head}: they belong to another network")

@@ -69,6 +69,7 @@ def _keeping(subject: Subject, kept: dict[str, Tensor], name: str) -> Callable[[
             places = (len(field.rows.first), len(field.columns.first))
             if tuple(output.shape[2:]) != places and tuple(output.shape[1:3]) == places:  # channels last
                 kept[name] = output.permute(0, 3, 1, 2)
+                return kept[name].permute(0, 2, 3, 1).clone()  # what follows depends on what is kept
         return output.clone()
 
     return hook

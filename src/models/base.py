@@ -74,6 +74,8 @@ class ImageModule(LightningModule):
 
     requires: ClassVar[tuple[str, ...]] = ()
     compares: ClassVar[bool] = False
+    explained: ClassVar[tuple[Literal["class", "box", "same"], ...]] = ("class",)
+    """What it says of an image, its own answer first: what `explain` can explain of it, read from the source text."""
     maps_classes: ClassVar[bool] = False
     """Whether its network can say the class at each place of an image (`predict map=true`)."""
     mixes: ClassVar[bool] = True

@@ -52,6 +52,7 @@ class Localizer(ImageModule):
     """
 
     requires: ClassVar[tuple[str, ...]] = ("label", "box")
+    explained: ClassVar[tuple[Literal["class", "box", "same"], ...]] = ("box", "class")
     mixes: ClassVar[bool] = False
     figures: ClassVar[tuple[str, ...]] = (
         "loss",

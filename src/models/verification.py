@@ -48,6 +48,7 @@ class VerificationModel(ImageModule):
 
     requires: ClassVar[tuple[str, ...]] = ("identity",)
     compares: ClassVar[bool] = True
+    explained: ClassVar[tuple[Literal["class", "box", "same"], ...]] = ("same",)
     mixes: ClassVar[bool] = False
     auxiliary: ClassVar[bool] = False
     head: ClassVar[Literal["classes", "embedding"]] = "embedding"

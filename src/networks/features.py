@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any
 
@@ -70,16 +70,27 @@ def _candidates(network: nn.Module) -> set[str]:
     A container that holds the head (`classifier`) is no place for features, and neither are the layers in it.
     """
     heads = head_names(network)
-    holders = {head.rpartition(".")[0] for head in heads} - {""}
+    holders = _holders(heads)
     outside = [
         name
         for name, module in network.named_modules()
-        if name and any(True for _ in module.parameters()) and not any(_is_within(head, name) for head in heads)
+        if name and any(True for _ in module.parameters()) and not any(is_within(head, name) for head in heads)
     ]
-    return {name for name in outside if not any(_is_within(name, holder) for holder in holders)}
+    return {name for name in outside if not any(is_within(name, holder) for holder in holders)}
 
 
-def _is_within(name: str, container: str) -> bool:
+def head_containers(network: nn.Module) -> set[str]:
+    """Return the names of the output layers, and of the modules around them: what is in these is no feature."""
+    heads = head_names(network)
+    return {*heads, *_holders(heads)}
+
+
+def _holders(heads: Sequence[str]) -> set[str]:
+    return {head.rpartition(".")[0] for head in heads} - {""}
+
+
+def is_within(name: str, container: str) -> bool:
+    """Return whether a dotted name is that of a container, or of a module in it."""
     return name == container or name.startswith(f"{container}.")
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -14,15 +12,6 @@ from src.networks.meta import run_on_meta
 
 LARGE = 256
 """Pixels that every network of the field takes, unless it is made for one size."""
-
-
-@contextmanager
-def without_data() -> Iterator[None]:
-    """Let refusals of an image size name the key of commands that have no data: `image_size`."""
-    try:
-        yield
-    except UserError as error:
-        raise UserError(str(error).replace("data.image_size", "image_size")) from error
 
 
 def require_image_size(network: nn.Module, in_channels: int, image_size: int) -> None:

@@ -31,6 +31,7 @@ def picture_of_map(
     probabilities: NDArray[np.floating],
     classes: Sequence[str],
     *,
+    begin: tuple[float, float],
     starts: tuple[float, float],
     window: tuple[float, float],
     words: str,
@@ -40,7 +41,8 @@ def picture_of_map(
 
     Each place colours the middle of its window, as far as halfway to the next: the class that is the likeliest there,
     the more, the likelier. Where an image can have `several` classes, places where none is above a half stay gray.
-    `starts` is how far the windows lie apart and `window` how long they are, down and across, as shares of the image.
+    `begin` is where the first window begins, `starts` how far the windows lie apart and `window` how long they are,
+    down and across, as shares of the image.
     """
     left = _sized(as_rgb(image))
     best, surest = probabilities.argmax(0), probabilities.max(0)
@@ -54,8 +56,8 @@ def picture_of_map(
     chance = 0.5 if several else 1 / max(2, len(classes))
     share = np.clip((surest - chance) / (1 - chance), 0, 1)
     height, width = left.shape[:2]
-    rows, inside_rows = _places(height, starts[0], window[0], best.shape[0])
-    columns, inside_columns = _places(width, starts[1], window[1], best.shape[1])
+    rows, inside_rows = _places(height, begin[0], starts[0], window[0], best.shape[0])
+    columns, inside_columns = _places(width, begin[1], starts[1], window[1], best.shape[1])
     inside = (inside_rows[:, None] & inside_columns[None, :])[..., None]
     strength = share[rows[:, None], columns[None, :]][..., None] * 0.65 * inside
     gray = cv2.cvtColor(left, cv2.COLOR_RGB2GRAY)[..., None].astype(np.float32)
@@ -79,9 +81,11 @@ def _sized(image: Rgb) -> Rgb:
     return np.asarray(cv2.resize(image, size, interpolation=way), np.uint8)
 
 
-def _places(pixels: int, start: float, window: float, count: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _places(
+    pixels: int, begin: float, start: float, window: float, count: int
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return the place that colours each pixel along an axis, and whether it lies within the places' middles."""
-    at = ((np.arange(pixels) + 0.5) / pixels - window / 2) / start
+    at = ((np.arange(pixels) + 0.5) / pixels - begin - window / 2) / start
     place = np.floor(at + 0.5).astype(np.int64)
     return np.clip(place, 0, count - 1), (place >= 0) & (place < count)
 

@@ -23,6 +23,7 @@ from src.files import atomic, write_csv, write_json
 from src.models.base import Row
 from src.models.classifier import Classifier, class_columns
 from src.networks.convolutional import Convolutional
+from src.networks.trace import trace
 from src.report.class_maps import picture_of_map
 from src.runs.directory import RunDirectory
 from src.runs.evaluation import restore_model
@@ -31,15 +32,22 @@ from src.runs.prediction import chosen_device, image_files, require_reference
 log = logging.getLogger(__name__)
 
 PIXELS = 1024 * 1024
-"""Of an image, at most, with `size=auto`: what bounds the memory. VGG19 takes half a GiB for so many."""
+"""To which `size=auto` brings larger images down: VGG19 takes half a GiB of memory for so many."""
+MOST = 4 * PIXELS
+"""Of any image, whatever `size` says and however long it is for its height: this bounds the memory."""
+
+
+class TooLarge(ValueError):
+    """An image that has too many pixels at the size at which its map is wanted."""
 
 
 @dataclass(frozen=True)
 class ClassMap:
     """The classes' logits (K, h, w) and probabilities (K, h, w) over an image brought to `height` by `width` pixels.
 
-    The place (row, column) is the network's answer to the window of `side` pixels that begins at (row * stride,
-    column * stride).
+    The place (row, column) looks at the window of `side` pixels that begins at (begin + row * stride, begin + column *
+    stride). Of a network without padding its answer is that to this window alone. Padding moves the first window's
+    middle, and beyond the window the image counts too where without it there would be padding.
     """
 
     logits: NDArray[np.float32]
@@ -47,6 +55,8 @@ class ClassMap:
     height: int
     width: int
     side: int
+    begin: float
+    """Negative where the padding before the image lies in the first window."""
     stride: int
 
 
@@ -62,6 +72,9 @@ class Mapper:
                 f"size={self.side} or more"
             )
         self.network = Convolutional(model.network, model.spec.channels, self.side).to(model.device).eval()
+        features = trace(model.network, model.spec.channels, self.side, self.side).fields[self.network.features]
+        seen = features.rows.whole(1)  # by one place of the map: all features of an image of the training's size
+        self.begin = seen.offset + (seen.size - self.side) / 2
 
     def of(self, image: NDArray[np.uint8]) -> ClassMap:
         """Return the map over an image (H, W, C), brought to its size with the aspect kept."""
@@ -73,20 +86,32 @@ class Mapper:
             probabilities = _over_places(model, logits)
         height, width = seen.shape[:2]
         return ClassMap(
-            logits[0].cpu().numpy(), probabilities[0].cpu().numpy(), height, width, self.side, self.network.stride
+            logits[0].cpu().numpy(),
+            probabilities[0].cpu().numpy(),
+            height,
+            width,
+            self.side,
+            self.begin,
+            self.network.stride,
         )
 
     def extent(self, height: int, width: int) -> tuple[int, int]:
         """Return the height and width that an image of this size is seen at.
 
         The shorter side gets `size` pixels; of `auto` it keeps its own, as long as the image has not more than
-        `PIXELS`. Neither side is below the training's.
+        `PIXELS`. Neither side is below the training's. Raises TooLarge beyond `MOST`.
         """
         shorter = min(height, width)
         most = min(1.0, (PIXELS / (height * width)) ** 0.5)
         factor = self.size / shorter if isinstance(self.size, int) else most
         factor = max(factor, self.side / shorter)
-        return round(height * factor), round(width * factor)
+        extent = round(height * factor), round(width * factor)
+        if extent[0] * extent[1] > MOST:
+            raise TooLarge(
+                f"has {height}x{width} pixels, which a shorter side of {min(extent)} px makes {extent[0]}x{extent[1]}; "
+                f"a map takes {MOST:,} at most: cut it, or type a smaller size="
+            )
+        return extent
 
 
 def _over_places(model: Classifier, logits_BKHW: Tensor) -> Tensor:
@@ -110,9 +135,10 @@ def map_classes(
 ) -> tuple[list[Row], Path]:
     """Write a row per image, the mean probabilities over its map, and of each image a picture and the map's numbers.
 
-    Pictures and `.npz` files go to the folder `pictures`; one image is in memory at a time. Files that cannot be read
-    are named on standard error and left out. Raises UserError where the run is not a classifier's or its network has
-    no form as filters, for images to compare with, and where `source` matches no image or none can be read.
+    Pictures and `.npz` files go to the folder `pictures`; one image is in memory at a time. Files that cannot be read,
+    or are too large, are named on standard error and left out. Raises UserError where the run is not a classifier's or
+    its network has no form as filters, for images to compare with, and where `source` matches no image or all are left
+    out.
     """
     path = Path(output)
     if path.suffix not in (".csv", ".json"):
@@ -132,10 +158,13 @@ def map_classes(
     for number, file in enumerate(files):
         try:
             image = decode(file, spec.channels, size if isinstance(size, int) else None)
+            found = mapper.of(image)
         except Unreadable as error:
             log.warning("left out: %s %s", file, error.reason)
             continue
-        found = mapper.of(image)
+        except TooLarge as error:
+            log.warning("left out: %s %s", file, error)
+            continue
         mean = found.probabilities.mean(axis=(1, 2)).tolist()
         height, width = found.probabilities.shape[1:]
         columns = class_columns(spec.classes, mean, several=spec.multilabel)
@@ -143,7 +172,7 @@ def map_classes(
         if folder is not None:
             _write(folder / f"{number:0{digits}d}-{file.stem}", image, found, spec, rows[-1])
     if not rows:
-        raise UserError(f"input={source}: none of {len(files)} files can be read")
+        raise UserError(f"input={source}: none of {len(files)} files can be read and mapped")
     (write_csv if path.suffix == ".csv" else write_json)(path, rows)
     if folder is not None:
         log.info("%s: the maps drawn over the images, and their numbers", folder)
@@ -166,6 +195,7 @@ def _write(place: Path, image: NDArray[np.uint8], found: ClassMap, spec: DataSpe
         image,
         found.probabilities,
         spec.classes,
+        begin=(found.begin / found.height, found.begin / found.width),
         starts=(found.stride / found.height, found.stride / found.width),
         window=(found.side / found.height, found.side / found.width),
         words=f"{place.name}: {row['class'] or 'none'}, {float(row['probability']):.0%} on average over {row['map']}",
@@ -181,5 +211,6 @@ def _write(place: Path, image: NDArray[np.uint8], found: ClassMap, spec: DataSpe
             classes=np.array(spec.classes),
             image=np.array([found.height, found.width]),
             side=np.array(found.side),
+            begin=np.array(found.begin),
             stride=np.array(found.stride),
         )

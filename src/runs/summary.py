@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from src.config import saved
-from src.config.build import build
+from src.config.build import build_alone
 from src.config.command import Composed
 from src.errors import UserError
-from src.networks.fit import without_data
 from src.networks.trace import trace
 from src.report.layer_table import layer_table
 
@@ -35,9 +33,10 @@ def summarize(composed: Composed) -> str:
     """
     asked = _of_run(composed) if composed.config.run else _of_configuration(composed)
     section = {key: None if key == "weights" else value for key, value in asked.section.items()}
-    named = nullcontext() if composed.config.run else without_data()
-    with named, torch.device("meta"):  # no memory and no time for weights, however many there are
-        network = build(section, num_classes=asked.outputs, in_channels=asked.channels, image_size=asked.image_size)
+    with torch.device("meta"):  # no memory and no time for weights, however many there are
+        network = build_alone(
+            section, num_classes=asked.outputs, in_channels=asked.channels, image_size=asked.image_size
+        )
     found = trace(network, asked.channels, asked.image_size, asked.image_size)
     return layer_table(found, type(network).__name__, (asked.channels, asked.image_size), composed.config.format)
 

@@ -21,11 +21,13 @@ from src.chapter.convolution import (
     padded,
     polynomial,
     pooled,
+    sum_of_both,
     toeplitz,
 )
 from src.chapter.figures import FIGURES, IMAGE, KERNEL
-from src.chapter.writing import write_figure
+from src.chapter.writing import heading, write_figure
 from src.errors import UserError
+from src.explanations.sobel import sobel
 
 RANDOM = np.random.default_rng(0)
 
@@ -50,6 +52,24 @@ def test_sobel_by_hand() -> None:
     step = np.array([[0.0, 0, 1, 1]] * 3)
     assert cross_correlation(step, SOBEL_X).tolist() == [[4, 4]]
     assert cross_correlation(step, SOBEL_Y).tolist() == [[0, 0]]
+
+
+def test_figure_6_1_and_the_method_sobel_show_the_same() -> None:
+    """Inside the border, of which only the method has an answer; and the sum is of magnitudes, |-1| + |7| = 8."""
+    assert sum_of_both(np.array([-1.0]), np.array([7.0])).tolist() == [8]
+    image, _, across, _, down, both = FIGURES["6.1"](None).panels
+    found = sobel(np.asarray(image.values, np.float32))
+    for panel, part in zip((across, down, both), (*found, sum_of_both(*found)), strict=True):
+        np.testing.assert_allclose(panel.values, part[1:-1, 1:-1], rtol=1e-5, atol=1e-3)
+
+
+def test_an_equation_is_not_called_a_figure(tmp_path: Path) -> None:
+    write_figure("6.14", image=None, output=str(tmp_path / "a.png"))
+    assert (
+        json.loads((tmp_path / "a.json").read_text())["title"] == "Equation (6.14): Convolution and cross-correlation"
+    )
+    assert heading("6.3") == "Figure 6.3"
+    assert len(set(FIGURES.values())) == len(FIGURES)  # none under two numbers
 
 
 def test_a_toeplitz_matrix_multiplies_polynomials() -> None:

@@ -37,6 +37,22 @@ def test_grad_cam_equals_a_hand_calculation() -> None:
     torch.testing.assert_close(maps, torch.tensor([[[0.5, 0.0], [0.75, 0.0]]]))
 
 
+def test_grad_cam_of_a_layer_whose_channels_come_last_is_the_same() -> None:
+    """Before and after `Last` lie the same numbers, and the map is of 5x5 places, not of 4 channels."""
+
+    class Last(nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return images.permute(0, 2, 3, 1)
+
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), Last(), nn.ReLU(), nn.Flatten(), nn.Linear(100, 2))
+    explained, image = subject(network, 7), MadeUp(1, 7).item(0)
+    answer = Question("class", "cat").settled(explained).answer(explained, image, None)
+    _, before = grad_cam(explained, explained.normalized(image.batch), answer, "0")
+    _, behind = grad_cam(explained, explained.normalized(image.batch), answer, "1")
+    torch.testing.assert_close(behind, before)
+
+
 def test_grad_cam_of_the_other_class_is_another() -> None:
     explained = subject(two_channels(), 2)
     image = item([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 0]]])

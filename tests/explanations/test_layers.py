@@ -12,18 +12,29 @@ from src.explanations.taps import outputs_of
 from tests.explanations.small import convolutional, subject
 from tests.networks.building import build
 
+STAGES = ["layer1", "layer2", "layer3", "layer4"]
+
 
 @pytest.mark.parametrize(
-    ("network", "size", "names"),
+    ("network", "size", "changes", "names"),
     [
-        ("resnet", 64, ["layer1", "layer2", "layer3", "layer4"]),
-        ("vgg19", 64, ["features.8", "features.17", "features.26", "features.35"]),
-        ("alexnet", 96, ["features.4", "features.7", "features.9", "features.11"]),
+        ("resnet", 64, {}, STAGES),
+        ("resnet50", 96, {}, STAGES),
+        ("resnet50", 96, {"output_stride": 8}, STAGES),
+        ("vgg19", 64, {}, ["features.8", "features.17", "features.26", "features.35"]),
+        ("alexnet", 96, {}, ["features.4", "features.7", "features.9", "features.11"]),
+        ("efficientnet", 96, {}, ["features.2", "features.3", "features.5", "features"]),
+        ("bn_inception", 96, {}, ["features.conv2", "features.inception3b", "features.inception4d", "features"]),
+        ("inception_resnet", 139, {}, ["conv2d_4a", "repeat", "repeat_1", "conv2d_7b"]),
+        ("squeezenet", 96, {}, ["features.5", "features.10", "features"]),
+        ("nin", 96, {}, ["features.13", "features.21", "features"]),
     ],
 )
-def test_layers_2_to_5_are_those_of_the_chapter(network: str, size: int, names: list[str]) -> None:
+def test_layers_2_to_5_are_those_of_the_chapter(
+    network: str, size: int, changes: dict[str, int], names: list[str]
+) -> None:
     with torch.device("meta"):
-        built = build(network, image_size=size)
+        built = build(network, image_size=size, **changes)
     bare = built.to_empty(device="cpu")
     assert usual_layers(subject(bare, size)) == names
 

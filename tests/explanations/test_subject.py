@@ -44,3 +44,9 @@ def test_a_file_says_how_many_outputs_it_has_and_nothing_is_new(published, caplo
     assert "head is new" not in caplog.text
     with pytest.raises(UserError, match="have 1000 outputs"):
         subject_of_weights(section("resnet", weights=str(published)), **(AUTO | {"num_classes": 10}))
+
+
+def test_without_a_run_a_size_that_does_not_fit_is_told_by_the_key_that_there_is():
+    asked = AUTO | {"image_size": 16, "num_classes": 10}
+    with pytest.raises(UserError, match=r"found image_size=16; type image_size=32$"):
+        subject_of_weights(section("lenet"), **asked, untrained=True)

@@ -14,6 +14,7 @@ def test_places_colour_the_middle_of_their_windows() -> None:
         np.full((48, 48, 3), 200, np.uint8),
         probabilities,
         ["one", "two", "three"],
+        begin=(0.0, 0.0),
         starts=(1.0, 0.25),
         window=(1.0, 0.5),
         words="",
@@ -27,12 +28,32 @@ def test_places_colour_the_middle_of_their_windows() -> None:
     assert right[5 * eighth + 2].tolist() == [90, 90, 90]
 
 
+def test_a_first_window_that_begins_before_the_image_colours_less_of_it() -> None:
+    """The windows of before, begun an eighth earlier: the first colours from 0 to 1/4, the second from there to 1/2."""
+    picture = picture_of_map(
+        np.full((48, 48, 3), 200, np.uint8),
+        np.array([[[1.0, 0.0]], [[0.0, 1.0]], [[0.0, 0.0]]]),
+        ["one", "two", "three"],
+        begin=(0.0, -0.125),
+        starts=(1.0, 0.25),
+        window=(1.0, 0.5),
+        words="",
+    )
+    right = picture[SIDE // 2, SIDE + GAP :]
+    mixed = [np.rint(200 * 0.35 + np.array(tone) * 0.65) for tone in TONES[:2]]
+    quarter = SIDE // 4
+    np.testing.assert_allclose(right[[2, quarter - 3]], [mixed[0]] * 2, atol=1)
+    np.testing.assert_allclose(right[[quarter + 2, 2 * quarter - 3]], [mixed[1]] * 2, atol=1)
+    assert right[2 * quarter + 2].tolist() == [90, 90, 90]
+
+
 def test_where_several_can_be_there_none_may_be() -> None:
     probabilities = np.array([[[0.2, 0.9]], [[0.4, 0.1]]])
     picture = picture_of_map(
         np.full((48, 48, 3), 200, np.uint8),
         probabilities,
         ["one", "two"],
+        begin=(0.0, 0.0),
         starts=(1.0, 0.5),
         window=(1.0, 0.5),
         words="",

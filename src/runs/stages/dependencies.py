@@ -6,6 +6,7 @@ ours that it runs. DVC compares these files, so a stage runs when what it uses h
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from src.config import saved
 from src.config.code import code_digests, forget, module_of
 from src.config.composed import Composed
 from src.config.experiments import NOT_HERE, Experiment, read_experiments
-from src.config.explained import read_explanations, settled
+from src.config.explained import IMAGES, read_explanations, settled
 from src.errors import UserError
 from src.files import write_json
 from src.runs.stages.places import PARAMS, STAGES
@@ -64,7 +65,7 @@ def write_dependencies() -> list[Experiment]:
     """
     experiments = read_experiments(PARAMS)
     explanations = read_explanations(PARAMS, experiments)
-    _require_explainable(explanations)
+    _require_explainable(explanations, experiments)
     for path, content in _files(experiments, explanations):
         write_json(STAGES / path, content)
     return list(experiments.values())
@@ -139,19 +140,30 @@ def training(experiment: Experiment, targets: Sequence[str]) -> Content:
 def explaining(experiment: Experiment, targets: Sequence[str], explanations: Sequence[Composed]) -> Content:
     """Return what the explanations of an experiment depend on beside what it has learned and its data."""
     asked = [settled(composed) for composed in explanations]
+    images = {f"{key}={one[key]}": _bytes_of(key, one[key]) for one in asked for key in IMAGES if one[key] is not None}
     code = _code(EXPLANATION, [*targets, *_targets(asked)], experiment)
     shown = code_digests(PICTURES, beside=("src.config",), packages=("pipelines",))
-    return {"explanations": asked, "code": dict(sorted((code | shown).items()))}
+    return {"explanations": asked, "images": images, "code": dict(sorted((code | shown).items()))}
 
 
-def _require_explainable(explanations: Mapping[str, Sequence[Composed]]) -> None:
-    """Raise UserError where a method lacks what it needs, before anything is trained."""
-    from src.explanations.command import require_what_is_needed
+def _bytes_of(key: str, source: str) -> dict[str, str]:
+    """Return a digest of each image that `key=source` names, by path. Raises UserError where it names none."""
+    from src.runs.prediction import image_files
+
+    return {path.as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in image_files(key, source)}
+
+
+def _require_explainable(explanations: Mapping[str, Sequence[Composed]], experiments: Mapping[str, Experiment]) -> None:
+    """Raise UserError where an explanation could only fail, before anything is trained."""
+    if not explanations:
+        return
+    from src.explanations.foreseen import require_possible  # torch, with the methods: a second more
 
     for name, composed in explanations.items():
+        training = configuration_of(experiments[name], experiments)
         for one in composed:
             try:
-                require_what_is_needed(one)
+                require_possible(one, training)
             except UserError as error:
                 raise UserError(f"{PARAMS} explanations.{name}: {error}") from error
 
@@ -176,11 +188,16 @@ def portable(config: Mapping[str, Any]) -> Content:
 
 
 def targets_of(experiment: Experiment, experiments: Mapping[str, Experiment]) -> list[str]:
-    """Return every `_target_` of an experiment's configuration, with the network of its source, which it takes over."""
-    config = saved.plain(experiment.composed.config)
+    """Return every `_target_` of an experiment's configuration, with the network of its source."""
+    return list(_targets(configuration_of(experiment, experiments)))
+
+
+def configuration_of(experiment: Experiment, experiments: Mapping[str, Experiment]) -> Content:
+    """Return an experiment's configuration, with the network of its source, which it takes over."""
+    config: Content = saved.plain(experiment.composed.config)
     if experiment.source:
         config = config | {"network": saved.plain(experiments[experiment.source].composed.config)["network"]}
-    return list(_targets(config))
+    return config
 
 
 def _targets(value: Any) -> Iterator[str]:
