@@ -6,13 +6,15 @@ them alike, so the first has to tell the others: through torchrun's store, or a 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
 import platform
 import signal
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,18 +51,32 @@ def is_started_with_others() -> bool:
 
 def tell(told: Told, runs_dir: Path) -> None:
     """Tell the other processes where the run is, where they cannot know."""
-    if not is_started_with_others():
-        return
-    message = {"path": told.path, "resume": told.resume, "overrides": list(told.overrides)}
-    if _by_torchrun():
-        _store().set("run", json.dumps(message))
-    else:
-        write_json(_step_file(runs_dir), message)
+    _send({"path": told.path, "resume": told.resume, "overrides": list(told.overrides)}, runs_dir)
+
+
+def tell_nothing(runs_dir: Path, exit_code: int = 0) -> None:
+    """Tell the other processes that there is nothing to train, and to end with an exit code."""
+    _send({"exit_code": exit_code}, runs_dir)
+
+
+@contextlib.contextmanager
+def ending_others(runs_dir: Path) -> Iterator[None]:
+    """Have the other processes, which wait to be told, end where this one fails before it tells them."""
+    try:
+        yield
+    except BaseException as error:
+        tell_nothing(runs_dir, exit_code=2 if isinstance(error, UserError) else 1)
+        raise
 
 
 def listen(runs_dir: Path) -> Told:
-    """Return what the first process says. Raises UserError where it says nothing for minutes."""
+    """Return what the first process says. Ends this process where it says that there is nothing to train.
+
+    Raises UserError where it says nothing for minutes.
+    """
     message = json.loads(_store().get("run")) if _by_torchrun() else _wait_for(_step_file(runs_dir))
+    if "exit_code" in message:
+        sys.exit(message["exit_code"])
     return Told(message["path"], message["resume"], tuple(message["overrides"]))
 
 
@@ -142,6 +158,13 @@ def _by_srun() -> bool:
     """Return whether this is one of several tasks of a SLURM step; the batch script itself is none."""
     tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", "1"))
     return tasks > 1 and "SLURM_PROCID" in os.environ and "SLURM_STEP_ID" in os.environ
+
+
+def _send(message: Mapping[str, Any], runs_dir: Path) -> None:
+    if _by_torchrun():
+        _store().set("run", json.dumps(message))
+    elif _by_srun():
+        write_json(_step_file(runs_dir), message)
 
 
 def _store() -> Any:
