@@ -26,6 +26,10 @@ PATIENCE = 300
 """Seconds that a further process waits for the first to say where the run is."""
 
 
+PARENT = "CONVPIPE_PARENT"
+"""The environment variable with the process number of the one that started further ones."""
+
+
 @dataclass(frozen=True)
 class Told:
     """What the first process says: the run directory, whether it is continued, and with which changes."""
@@ -41,7 +45,7 @@ def rank() -> int:
         return int(os.environ["RANK"])
     if _by_srun():
         return int(os.environ["SLURM_PROCID"])
-    return max(int(os.environ.get("LOCAL_RANK", "0")), int(os.environ.get("NODE_RANK", "0")))
+    return max(_local_rank(), int(os.environ.get("NODE_RANK", "0")))
 
 
 def is_started_with_others() -> bool:
@@ -99,10 +103,22 @@ def environments() -> list[Any]:
         raise UserError(f"srun: {error}") from error
 
 
+def be_parent() -> None:
+    """Say which process this is to those that it starts, for `end_with_parent`."""
+    os.environ[PARENT] = str(os.getpid())
+
+
 def end_with_parent() -> None:
-    """Have the system end this further process when the one that started it dies, however it does (Linux)."""
-    if rank() and not is_started_with_others():
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    """Have the system end this further process when the one that started it dies, however it does (Linux).
+
+    Called before anything takes time; where the other has died by then, the process ends at once.
+    """
+    parent = os.environ.get(PARENT)
+    if parent is None or _local_rank() == 0 or is_started_with_others() or sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if os.getppid() != int(parent):
+        sys.exit("The process that started this one has ended")
 
 
 def is_loss_of_others(error: BaseException) -> bool:
@@ -148,6 +164,10 @@ def _others(run_dir: Path) -> str:
 def without_key(arguments: Sequence[str], *keys: str) -> list[str]:
     """Return command line arguments without the overrides of some keys."""
     return [text for text in arguments if text.lstrip("+").partition("=")[0] not in keys]
+
+
+def _local_rank() -> int:
+    return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def _by_torchrun() -> bool:

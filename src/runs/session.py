@@ -212,7 +212,6 @@ def require_same_configuration(config: Mapping[str, Any], run: RunDirectory) -> 
 
 def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
     """Run the recipe, and write down how it ended whichever way it does."""
-    ranks.end_with_parent()
     if not is_main_process():
         require_same_configuration(config, run)
     prepare_process(config["threads"], run.path / "log.txt")

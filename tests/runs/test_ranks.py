@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import subprocess
+import sys
 
 import pytest
 
 from src.runs import ranks
+from tests.prove.promise import ROOT, command
 
 TORCHRUN = {"TORCHELASTIC_RUN_ID": "1", "RANK": "1"}
 TASK = {"SLURM_STEP_ID": "0", "SLURM_PROCID": "1", "SLURM_STEP_NUM_TASKS": "2", "SLURM_NTASKS": "2"}
@@ -57,3 +61,24 @@ def test_the_message_names_the_others_the_timeout_and_what_to_type(started, tmp_
     assert "trainer.strategy.timeout=5 seconds" in text
     assert f"resume={tmp_path}" in text
     assert "Lightning waits" in ranks.loss_message(error, {"strategy": "ddp"}, tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system has no word for it")
+def test_a_further_process_ends_when_the_first_is_killed_and_at_once_where_it_was_before():
+    waiting = (
+        "import time; from src.runs.ranks import end_with_parent as e; e(); print('ready', flush=True); time.sleep(99)"
+    )
+    starting = f"""
+import os, subprocess, sys
+from src.runs import ranks
+ranks.be_parent()
+subprocess.run([sys.executable, "-c", {waiting!r}], env=os.environ | {{"LOCAL_RANK": "1"}})
+"""
+    with subprocess.Popen([sys.executable, "-c", starting], cwd=ROOT, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == "ready\n"
+        first.kill()
+        assert first.stdout.read() == ""  # returns when the second has ended too
+    started = dict(os.environ) | {"LOCAL_RANK": "1", ranks.PARENT: str(first.pid)}
+    second = subprocess.run(command("train"), cwd=ROOT, env=started, capture_output=True, text=True, check=False)
+    assert (second.returncode, second.stderr) == (1, "The process that started this one has ended\n")
