@@ -53,6 +53,33 @@ def is_started_with_others() -> bool:
     return _by_torchrun() or _by_srun()
 
 
+def devices_of(trainer: Mapping[str, Any]) -> int | None:
+    """Return how many processes a machine has by `trainer.devices`; None where Lightning is to find that out."""
+    devices = trainer.get("devices")
+    if isinstance(devices, list):
+        return len(devices)
+    return devices if isinstance(devices, int) and devices > 0 else None
+
+
+def require_started(trainer: Mapping[str, Any], devices: int | None) -> None:
+    """Raise UserError where torchrun or srun started another number of processes than are to train together.
+
+    Each that Lightning does not count would train everything, into the same files. `devices` are those of a machine,
+    None where nobody knows yet.
+    """
+    if not is_started_with_others() or devices is None:
+        return
+    nodes = trainer.get("num_nodes", 1)
+    starter, variable = ("torchrun", "WORLD_SIZE") if _by_torchrun() else ("srun", "SLURM_STEP_NUM_TASKS")
+    count = int(os.environ[variable])
+    if count != devices * nodes:
+        raise UserError(
+            f"{starter} started {count} processes; trainer.devices={trainer.get('devices')} on trainer.num_nodes="
+            f"{nodes} machines are {devices * nodes}. Type trainer=ddp (on CPUs ddp_cpu) with trainer.devices=, the "
+            f"processes of a machine, and trainer.num_nodes=, whose product is {count}, or start {devices * nodes}"
+        )
+
+
 def tell(told: Told, runs_dir: Path) -> None:
     """Tell the other processes where the run is, where they cannot know."""
     _send({"path": told.path, "resume": told.resume, "overrides": list(told.overrides)}, runs_dir)
@@ -69,7 +96,8 @@ def ending_others(runs_dir: Path) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        tell_nothing(runs_dir, exit_code=2 if isinstance(error, UserError) else 1)
+        with contextlib.suppress(Exception):  # what went wrong first is what a person should see
+            tell_nothing(runs_dir, exit_code=2 if isinstance(error, UserError) else 1)
         raise
 
 

@@ -62,6 +62,7 @@ def start(composed: Composed) -> RunDirectory | None:
     with contextlib.ExitStack() as held:
         with ranks.ending_others(runs_dir):
             config = settled(composed)
+            ranks.require_started(config["trainer"], ranks.devices_of(config["trainer"]))
             run = new_run(config["run_dir"], config["runs_dir"], name, ranks.without_key(composed.overrides, "resume"))
             held.enter_context(lock_run(run))
             saved.save(composed, run.config, run.compose)
@@ -140,6 +141,8 @@ def continue_run(path: str, overrides: Sequence[str], runs_dir: Path) -> None:
         with ranks.ending_others(runs_dir):
             run = open_run(path)
             composed = changed(run, overrides)
+            trainer = saved.plain(composed.config)["trainer"]
+            ranks.require_started(trainer, ranks.devices_of(trainer))
             held.enter_context(lock_run(run))
             run.remove_half_written()
             saved.save(composed, run.config, run.compose)
@@ -188,9 +191,8 @@ def settled(composed: Composed) -> dict[str, Any]:
 def settle_threads(composed: Composed) -> None:
     """Put a number in place of `threads=auto`: the cores of this process, shared by the processes on this CPU."""
     if composed.config.threads == "auto":
-        devices = composed.config.trainer.get("devices")
-        on_cpu = composed.config.trainer.get("accelerator") == "cpu"
-        processes = devices if on_cpu and isinstance(devices, int) and devices > 0 else 1
+        trainer = saved.plain(composed.config)["trainer"]
+        processes = (ranks.devices_of(trainer) or 1) if trainer.get("accelerator") == "cpu" else 1
         OmegaConf.update(composed.config, "threads", max(1, cores() // processes))
 
 

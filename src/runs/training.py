@@ -303,6 +303,7 @@ def build_trainer(config: Config, run: RunDirectory, callbacks: list[Callback], 
             enable_model_summary=False,
             use_distributed_sampler=False,
         )
+    ranks.require_started(section, trainer.num_devices)
     return trainer
 
 

@@ -9,7 +9,9 @@ import sys
 
 import pytest
 
-from src.runs import ranks
+from src.config.command import compose
+from src.errors import UserError
+from src.runs import ranks, session
 from tests.prove.promise import ROOT, command
 
 TORCHRUN = {"TORCHELASTIC_RUN_ID": "1", "RANK": "1"}
@@ -40,6 +42,34 @@ def test_lightning_is_told_who_started_the_processes(started, variables, rank, n
     assert ranks.rank() == rank
     assert [type(found).__name__ for found in ranks.environments()] == named
     assert not any(getattr(found, "auto_requeue", False) for found in ranks.environments())
+
+
+@pytest.mark.parametrize(
+    ("variables", "starter"),
+    [(TORCHRUN | {"RANK": "0", "WORLD_SIZE": "3"}, "torchrun"), (TASK | {"SLURM_STEP_NUM_TASKS": "3"}, "srun")],
+)
+@pytest.mark.parametrize("typed", [["trainer=cpu"], ["trainer=ddp_cpu"], ["trainer=ddp_cpu", "trainer.num_nodes=2"]])
+def test_another_number_of_processes_than_typed_is_a_message_before_anything_is_written(
+    started, variables, starter, typed, tmp_path
+):
+    """Lightning would train a network in each of them, or end with a traceback."""
+    started(variables | {"SLURM_PROCID": "0"})
+    told = tmp_path / ".slurm"
+    with pytest.raises(UserError, match=f"{starter} started 3 processes; .* whose product is 3"):
+        session.start(compose("train", ["model=lenet", *typed, f"runs_dir={tmp_path}"]))
+    assert [path for path in tmp_path.rglob("*") if told not in (path, *path.parents)] == []
+
+
+@pytest.mark.parametrize(
+    ("devices", "nodes", "count"), [(2, 1, 2), (2, 2, 4), ([0, 3], 1, 2), (-1, 1, None), ("auto", 1, None)]
+)
+def test_as_many_processes_as_typed_are_right(started, devices, nodes, count):
+    """Those that Lightning counts are compared when it has."""
+    started(TORCHRUN | {"WORLD_SIZE": str(count or 8)})
+    trainer = {"devices": devices, "num_nodes": nodes}
+    ranks.require_started(trainer, ranks.devices_of(trainer))
+    with pytest.raises(UserError, match="torchrun started"):
+        ranks.require_started(trainer, 7)
 
 
 def test_a_lost_connection_is_told_from_other_errors():
