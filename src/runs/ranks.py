@@ -39,13 +39,18 @@ class Told:
     overrides: tuple[str, ...] = ()
 
 
-def rank() -> int:
-    """Return the number of this process among those that train together, 0 for the one that keeps the record."""
-    if _by_torchrun():
-        return int(os.environ["RANK"])
-    if _by_srun():
-        return int(os.environ["SLURM_PROCID"])
-    return max(_local_rank(), int(os.environ.get("NODE_RANK", "0")))
+def is_first() -> bool:
+    """Return whether this is the process that keeps the record, of those that train together."""
+    if is_started_with_others():
+        return _task() == 0
+    return _local_rank() == _machine() == 0
+
+
+def rank(trainer: Mapping[str, Any]) -> int:
+    """Return the number of this process among those that train together, from 0."""
+    if is_started_with_others():
+        return _task()
+    return _machine() * _processes_of(trainer) + _local_rank() if _machine() else _local_rank()
 
 
 def is_started_with_others() -> bool:
@@ -164,34 +169,51 @@ def is_loss_of_others(error: BaseException) -> bool:
 
 def loss_message(error: BaseException, trainer: Mapping[str, Any], run_dir: Path) -> str:
     """Return what to tell a person whose process has lost the others, and what to type."""
-    strategy = trainer["strategy"]
+    own, strategy = rank(trainer), trainer["strategy"]
     waited = "the time that Lightning waits"
     if isinstance(strategy, Mapping) and "timeout" in strategy:
         waited = f"trainer.strategy.timeout={strategy['timeout']} seconds"
     said = str(error).rpartition("] ")[2] if "gloo/transport" in str(error) else str(error)
     return (
-        f"Process {rank()} on {platform.node()} has lost the other processes of {run_dir}{_others(run_dir)}: "
+        f"Process {own} on {platform.node()} has lost the other processes of {run_dir}{_others(run_dir, own)}: "
         f"{said.strip()}\nThey ended, or were not heard of within {waited}: see what they printed. The run goes on "
         f"from its last checkpoint where all are started again, with resume={run_dir}, or as they were with "
         f"resume=auto and run_dir={run_dir}."
     )
 
 
-def note(run_dir: Path, **values: Any) -> None:
-    """Write down what a further process is, and where."""
-    write_json(run_dir / "ranks" / f"{rank()}.json", {"host": platform.node(), **values})
+def note(run_dir: Path, number: int, **values: Any) -> None:
+    """Write down what further process `number` is, and where."""
+    write_json(run_dir / "ranks" / f"{number}.json", {"host": platform.node(), **values})
 
 
-def _others(run_dir: Path) -> str:
+def _others(run_dir: Path, own: int) -> str:
     """Return which the other processes are, as far as they have noted themselves."""
     hosts = {int(path.stem): json.loads(path.read_text()).get("host", "?") for path in run_dir.glob("ranks/*.json")}
-    named = [f"{number} on {host}" for number, host in sorted(hosts.items()) if number != rank()]
-    return f" ({', '.join((['0'] if rank() else []) + named)})" if named or rank() else ""
+    named = [f"{number} on {host}" for number, host in sorted(hosts.items()) if number != own]
+    return f" ({', '.join((['0'] if own else []) + named)})" if named or own else ""
 
 
 def without_key(arguments: Sequence[str], *keys: str) -> list[str]:
     """Return command line arguments without the overrides of some keys."""
     return [text for text in arguments if text.lstrip("+").partition("=")[0] not in keys]
+
+
+def _processes_of(trainer: Mapping[str, Any]) -> int:
+    """Return how many processes a machine has: as typed, or one for each GPU."""
+    if (devices := devices_of(trainer)) is not None:
+        return devices
+    import torch
+
+    return max(1, torch.cuda.device_count())
+
+
+def _task() -> int:
+    return int(os.environ["RANK" if _by_torchrun() else "SLURM_PROCID"])
+
+
+def _machine() -> int:
+    return int(os.environ.get("NODE_RANK", "0"))
 
 
 def _local_rank() -> int:

@@ -198,7 +198,7 @@ def settle_threads(composed: Composed) -> None:
 
 def is_main_process() -> bool:
     """Return whether this is not a further rank that Lightning, torchrun or srun started."""
-    return ranks.rank() == 0
+    return ranks.is_first()
 
 
 def require_same_configuration(config: Mapping[str, Any], run: RunDirectory) -> None:
@@ -207,9 +207,10 @@ def require_same_configuration(config: Mapping[str, Any], run: RunDirectory) -> 
     Raises RuntimeError there: processes that average gradients of different trainings would give no error at all.
     """
     mine, first = digest_of(config), digest_of(saved.plain(saved.load(run.compose).config))
-    ranks.note(run.path, digest=mine, first=first, config=dict(config))
+    number = ranks.rank(config["trainer"])
+    ranks.note(run.path, number, digest=mine, first=first, config=dict(config))
     if mine != first:
-        raise RuntimeError(f"process {ranks.rank()} was given another configuration than {run.config}")
+        raise RuntimeError(f"process {number} was given another configuration than {run.config}")
 
 
 def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:

@@ -33,13 +33,17 @@ def started(monkeypatch):
         (TORCHRUN, 1, []),
         (TORCHRUN | TASK, 1, []),
         (TASK | {"SLURM_NTASKS_PER_NODE": "2"}, 1, ["SLURMEnvironment"]),
+        ({"NODE_RANK": "0", "LOCAL_RANK": "1"}, 1, []),
+        ({"NODE_RANK": "1"}, 2, []),
+        ({"NODE_RANK": "1", "LOCAL_RANK": "1"}, 3, []),
         ({"SLURM_JOB_ID": "7", "SLURM_NTASKS": "4", "SLURM_PROCID": "0"}, 0, ["LightningEnvironment"]),
     ],
 )
 def test_lightning_is_told_who_started_the_processes(started, variables, rank, named):
-    """One process in an allocation for four is one process."""
+    """One process in an allocation for four is one process; four on two machines have numbers of their own."""
     started(variables)
-    assert ranks.rank() == rank
+    assert ranks.rank({"devices": 2}) == rank
+    assert ranks.is_first() == (rank == 0)
     assert [type(found).__name__ for found in ranks.environments()] == named
     assert not any(getattr(found, "auto_requeue", False) for found in ranks.environments())
 
@@ -82,10 +86,10 @@ def test_a_lost_connection_is_told_from_other_errors():
 
 def test_the_message_names_the_others_the_timeout_and_what_to_type(started, tmp_path):
     started(TORCHRUN | {"RANK": "1"})
-    ranks.note(tmp_path, digest="a")
+    ranks.note(tmp_path, 1, digest="a")
     started({"RANK": "0"})
     error = RuntimeError("[/build/gloo/transport/tcp/unbound_buffer.cc:8] Timed out waiting 5000ms for recv operation")
-    text = ranks.loss_message(error, {"strategy": {"timeout": 5}}, tmp_path)
+    text = ranks.loss_message(error, {"strategy": {"timeout": 5}, "devices": 2}, tmp_path)
     assert f"Process 0 on {platform.node()}" in text
     assert f"(1 on {platform.node()}): Timed out waiting 5000ms" in text
     assert "trainer.strategy.timeout=5 seconds" in text
