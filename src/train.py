@@ -5,6 +5,8 @@ Only hydra is imported at the top: mistakes, help and completion are answered be
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from src.config.command import Composed, main
 
 
@@ -19,7 +21,7 @@ def train(composed: Composed) -> None:
     elif composed.config.resume == "auto":
         session.start_or_continue(composed)
     elif composed.config.resume is not None:
-        session.continue_run(composed.config.resume, composed.for_the_run)
+        session.continue_run(composed.config.resume, composed.for_the_run, Path(composed.config.runs_dir))
     else:
         session.start(composed)
 

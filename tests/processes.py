@@ -74,7 +74,7 @@ def one(rank: int, count: int, port: int, typed: Sequence[str], run_dir: str, en
     sys.argv = ["train"]
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if "resume=auto" in typed and rank:
-        session.continue_run(run_dir, ())
+        session.continue_run(run_dir, (), Path(run_dir).parent)
     elif "resume=auto" in typed:
         session.start_or_continue(compose("train", [*typed, f"run_dir={run_dir}"]))
     else:

@@ -31,7 +31,7 @@ def on_top(base: Sequence[str], overrides: Sequence[str]) -> list[str]:
 
 def resume(run_dir: Path, overrides: Sequence[str] = ()) -> Path:
     """Continue a run."""
-    session.continue_run(str(run_dir), tuple(overrides))
+    session.continue_run(str(run_dir), tuple(overrides), run_dir.parent)
     return run_dir
 
 

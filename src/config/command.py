@@ -27,6 +27,9 @@ def main(task: Callable[[Composed], object], config_name: str) -> NoReturn:
 
     See `end_with` for how.
     """
+    from src.runs.ranks import end_with_parent
+
+    end_with_parent()
     end_with(lambda: task(compose(config_name)))
 
 

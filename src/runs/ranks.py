@@ -6,13 +6,15 @@ them alike, so the first has to tell the others: through torchrun's store, or a 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
 import platform
 import signal
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,10 @@ PATIENCE = 300
 """Seconds that a further process waits for the first to say where the run is."""
 
 
+PARENT = "CONVPIPE_PARENT"
+"""The environment variable with the process number of the one that started further ones."""
+
+
 @dataclass(frozen=True)
 class Told:
     """What the first process says: the run directory, whether it is continued, and with which changes."""
@@ -33,13 +39,18 @@ class Told:
     overrides: tuple[str, ...] = ()
 
 
-def rank() -> int:
-    """Return the number of this process among those that train together, 0 for the one that keeps the record."""
-    if _by_torchrun():
-        return int(os.environ["RANK"])
-    if _by_srun():
-        return int(os.environ["SLURM_PROCID"])
-    return max(int(os.environ.get("LOCAL_RANK", "0")), int(os.environ.get("NODE_RANK", "0")))
+def is_first() -> bool:
+    """Return whether this is the process that keeps the record, of those that train together."""
+    if is_started_with_others():
+        return _task() == 0
+    return _local_rank() == _machine() == 0
+
+
+def rank(trainer: Mapping[str, Any]) -> int:
+    """Return the number of this process among those that train together, from 0."""
+    if is_started_with_others():
+        return _task()
+    return _machine() * _processes_of(trainer) + _local_rank() if _machine() else _local_rank()
 
 
 def is_started_with_others() -> bool:
@@ -47,20 +58,62 @@ def is_started_with_others() -> bool:
     return _by_torchrun() or _by_srun()
 
 
+def devices_of(trainer: Mapping[str, Any]) -> int | None:
+    """Return how many processes a machine has by `trainer.devices`; None where Lightning is to find that out."""
+    devices = trainer.get("devices")
+    if isinstance(devices, list):
+        return len(devices)
+    return devices if isinstance(devices, int) and devices > 0 else None
+
+
+def require_started(trainer: Mapping[str, Any], devices: int | None) -> None:
+    """Raise UserError where torchrun or srun started another number of processes than are to train together.
+
+    Each that Lightning does not count would train everything, into the same files. `devices` are those of a machine,
+    None where nobody knows yet.
+    """
+    if not is_started_with_others() or devices is None:
+        return
+    nodes = trainer.get("num_nodes", 1)
+    starter, variable = ("torchrun", "WORLD_SIZE") if _by_torchrun() else ("srun", "SLURM_STEP_NUM_TASKS")
+    count = int(os.environ[variable])
+    if count != devices * nodes:
+        raise UserError(
+            f"{starter} started {count} processes; trainer.devices={trainer.get('devices')} on trainer.num_nodes="
+            f"{nodes} machines are {devices * nodes}. Type trainer=ddp (on CPUs ddp_cpu) with trainer.devices=, the "
+            f"processes of a machine, and trainer.num_nodes=, whose product is {count}, or start {devices * nodes}"
+        )
+
+
 def tell(told: Told, runs_dir: Path) -> None:
     """Tell the other processes where the run is, where they cannot know."""
-    if not is_started_with_others():
-        return
-    message = {"path": told.path, "resume": told.resume, "overrides": list(told.overrides)}
-    if _by_torchrun():
-        _store().set("run", json.dumps(message))
-    else:
-        write_json(_step_file(runs_dir), message)
+    _send({"path": told.path, "resume": told.resume, "overrides": list(told.overrides)}, runs_dir)
+
+
+def tell_nothing(runs_dir: Path, exit_code: int = 0) -> None:
+    """Tell the other processes that there is nothing to train, and to end with an exit code."""
+    _send({"exit_code": exit_code}, runs_dir)
+
+
+@contextlib.contextmanager
+def ending_others(runs_dir: Path) -> Iterator[None]:
+    """Have the other processes, which wait to be told, end where this one fails before it tells them."""
+    try:
+        yield
+    except BaseException as error:
+        with contextlib.suppress(Exception):  # what went wrong first is what a person should see
+            tell_nothing(runs_dir, exit_code=2 if isinstance(error, UserError) else 1)
+        raise
 
 
 def listen(runs_dir: Path) -> Told:
-    """Return what the first process says. Raises UserError where it says nothing for minutes."""
+    """Return what the first process says. Ends this process where it says that there is nothing to train.
+
+    Raises UserError where it says nothing for minutes.
+    """
     message = json.loads(_store().get("run")) if _by_torchrun() else _wait_for(_step_file(runs_dir))
+    if "exit_code" in message:
+        sys.exit(message["exit_code"])
     return Told(message["path"], message["resume"], tuple(message["overrides"]))
 
 
@@ -83,10 +136,22 @@ def environments() -> list[Any]:
         raise UserError(f"srun: {error}") from error
 
 
+def be_parent() -> None:
+    """Say which process this is to those that it starts, for `end_with_parent`."""
+    os.environ[PARENT] = str(os.getpid())
+
+
 def end_with_parent() -> None:
-    """Have the system end this further process when the one that started it dies, however it does (Linux)."""
-    if rank() and not is_started_with_others():
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    """Have the system end this further process when the one that started it dies, however it does (Linux).
+
+    Called before anything takes time; where the other has died by then, the process ends at once.
+    """
+    parent = os.environ.get(PARENT)
+    if parent is None or _local_rank() == 0 or is_started_with_others() or sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if os.getppid() != int(parent):
+        sys.exit("The process that started this one has ended")
 
 
 def is_loss_of_others(error: BaseException) -> bool:
@@ -104,34 +169,55 @@ def is_loss_of_others(error: BaseException) -> bool:
 
 def loss_message(error: BaseException, trainer: Mapping[str, Any], run_dir: Path) -> str:
     """Return what to tell a person whose process has lost the others, and what to type."""
-    strategy = trainer["strategy"]
+    own, strategy = rank(trainer), trainer["strategy"]
     waited = "the time that Lightning waits"
     if isinstance(strategy, Mapping) and "timeout" in strategy:
         waited = f"trainer.strategy.timeout={strategy['timeout']} seconds"
     said = str(error).rpartition("] ")[2] if "gloo/transport" in str(error) else str(error)
     return (
-        f"Process {rank()} on {platform.node()} has lost the other processes of {run_dir}{_others(run_dir)}: "
+        f"Process {own} on {platform.node()} has lost the other processes of {run_dir}{_others(run_dir, own)}: "
         f"{said.strip()}\nThey ended, or were not heard of within {waited}: see what they printed. The run goes on "
         f"from its last checkpoint where all are started again, with resume={run_dir}, or as they were with "
         f"resume=auto and run_dir={run_dir}."
     )
 
 
-def note(run_dir: Path, **values: Any) -> None:
-    """Write down what a further process is, and where."""
-    write_json(run_dir / "ranks" / f"{rank()}.json", {"host": platform.node(), **values})
+def note(run_dir: Path, number: int, **values: Any) -> None:
+    """Write down what further process `number` is, and where."""
+    write_json(run_dir / "ranks" / f"{number}.json", {"host": platform.node(), **values})
 
 
-def _others(run_dir: Path) -> str:
+def _others(run_dir: Path, own: int) -> str:
     """Return which the other processes are, as far as they have noted themselves."""
     hosts = {int(path.stem): json.loads(path.read_text()).get("host", "?") for path in run_dir.glob("ranks/*.json")}
-    named = [f"{number} on {host}" for number, host in sorted(hosts.items()) if number != rank()]
-    return f" ({', '.join((['0'] if rank() else []) + named)})" if named or rank() else ""
+    named = [f"{number} on {host}" for number, host in sorted(hosts.items()) if number != own]
+    return f" ({', '.join((['0'] if own else []) + named)})" if named or own else ""
 
 
 def without_key(arguments: Sequence[str], *keys: str) -> list[str]:
     """Return command line arguments without the overrides of some keys."""
     return [text for text in arguments if text.lstrip("+").partition("=")[0] not in keys]
+
+
+def _processes_of(trainer: Mapping[str, Any]) -> int:
+    """Return how many processes a machine has: as typed, or one for each GPU."""
+    if (devices := devices_of(trainer)) is not None:
+        return devices
+    import torch
+
+    return max(1, torch.cuda.device_count())
+
+
+def _task() -> int:
+    return int(os.environ["RANK" if _by_torchrun() else "SLURM_PROCID"])
+
+
+def _machine() -> int:
+    return int(os.environ.get("NODE_RANK", "0"))
+
+
+def _local_rank() -> int:
+    return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def _by_torchrun() -> bool:
@@ -142,6 +228,13 @@ def _by_srun() -> bool:
     """Return whether this is one of several tasks of a SLURM step; the batch script itself is none."""
     tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", "1"))
     return tasks > 1 and "SLURM_PROCID" in os.environ and "SLURM_STEP_ID" in os.environ
+
+
+def _send(message: Mapping[str, Any], runs_dir: Path) -> None:
+    if _by_torchrun():
+        _store().set("run", json.dumps(message))
+    elif _by_srun():
+        write_json(_step_file(runs_dir), message)
 
 
 def _store() -> Any:

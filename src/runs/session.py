@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import hashlib
 import logging
@@ -49,22 +50,24 @@ MAY_CHANGE = (
 
 def start(composed: Composed) -> RunDirectory | None:
     """Train a freshly composed and checked configuration in a new run directory, and return it; None in other ranks."""
-    settle_threads(composed)
-    settle_source(composed)
-    config = saved.plain(composed.config)
+    runs_dir = Path(composed.config.runs_dir)
     name = f"{composed.choices['model']}-{composed.choices['data']}"
-    if config["only_batch"]:
-        save_first_batch(config, name)
+    if composed.config.only_batch:
+        save_first_batch(settled(composed), name)
         return None
     if not is_main_process():
-        path = ranks.listen(Path(config["runs_dir"])).path if ranks.is_started_with_others() else config["run_dir"]
-        _train(config, open_run(path), resume=False)
+        path = ranks.listen(runs_dir).path if ranks.is_started_with_others() else composed.config.run_dir
+        _train(settled(composed), open_run(path), resume=False)
         return None
-    run = new_run(config["run_dir"], config["runs_dir"], name, ranks.without_key(composed.overrides, "resume"))
-    with lock_run(run):
-        saved.save(composed, run.config, run.compose)
+    with contextlib.ExitStack() as held:
+        with ranks.ending_others(runs_dir):
+            config = settled(composed)
+            ranks.require_started(config["trainer"], ranks.devices_of(config["trainer"]))
+            run = new_run(config["run_dir"], config["runs_dir"], name, ranks.without_key(composed.overrides, "resume"))
+            held.enter_context(lock_run(run))
+            saved.save(composed, run.config, run.compose)
         sys.argv = [*ranks.without_key(sys.argv, "run_dir", "resume"), f"run_dir={run.path}"]
-        ranks.tell(ranks.Told(str(run.path), resume=False), Path(config["runs_dir"]))
+        ranks.tell(ranks.Told(str(run.path), resume=False), runs_dir)
         _train(config, run, resume=False)
     return run
 
@@ -78,23 +81,24 @@ def start_or_continue(composed: Composed) -> None:
     if not is_main_process() and ranks.is_started_with_others():
         told = ranks.listen(runs_dir)
         if told.resume:
-            continue_run(told.path, told.overrides)
+            continue_run(told.path, told.overrides, runs_dir)
         else:
-            _train(saved.plain(composed.config), open_run(told.path), resume=False)
+            start(composed)
         return
-    path = own_run(composed)
+    with ranks.ending_others(runs_dir):
+        path = own_run(composed)
+        changes = changed_overrides(composed, path) if path is not None else ()
     if path is None:
         start(composed)
         return
-    changes = changed_overrides(composed, path)
     if status_of(path) == "finished" and not changes:
+        ranks.tell_nothing(runs_dir)
         print(f"{shown(path)} has finished already", file=sys.stderr)
         print(shown(path))
         return
     log.info("resume=auto: continuing %s", shown(path))
     sys.argv = [sys.argv[0], f"resume={path}", *changes]
-    ranks.tell(ranks.Told(str(path), resume=True, overrides=changes), runs_dir)
-    continue_run(str(path), changes)
+    continue_run(str(path), changes, runs_dir)
 
 
 def own_run(composed: Composed) -> Path | None:
@@ -123,25 +127,41 @@ def changed_overrides(composed: Composed, path: Path) -> tuple[str, ...]:
     return tuple(text for key, text in now.items() if key not in own and before.get(key) != text)
 
 
-def continue_run(path: str, overrides: Sequence[str]) -> None:
-    """Go on with a run from its last checkpoint, with its saved configuration and what may be changed of it."""
-    run = open_run(path)
+def continue_run(path: str, overrides: Sequence[str], runs_dir: Path) -> None:
+    """Go on with a run from its last checkpoint, with its saved configuration and what may be changed of it.
+
+    The changes are on disk before other processes read the configuration: those that torchrun or srun started with this
+    one hear of it in `runs_dir`, see `ranks.tell`. Raises UserError where something else was to be changed.
+    """
+    if not is_main_process():
+        run = open_run(ranks.listen(runs_dir).path if ranks.is_started_with_others() else path)
+        _train(saved.plain(saved.apply(saved.load(run.compose), overrides).config), run, resume=True)
+        return
+    with contextlib.ExitStack() as held:
+        with ranks.ending_others(runs_dir):
+            run = open_run(path)
+            composed = changed(run, overrides)
+            trainer = saved.plain(composed.config)["trainer"]
+            ranks.require_started(trainer, ranks.devices_of(trainer))
+            held.enter_context(lock_run(run))
+            run.remove_half_written()
+            saved.save(composed, run.config, run.compose)
+        ranks.tell(ranks.Told(str(run.path), resume=True, overrides=tuple(overrides)), runs_dir)
+        _train(saved.plain(composed.config), run, resume=True)
+
+
+def changed(run: RunDirectory, overrides: Sequence[str]) -> Composed:
+    """Return the configuration that a run goes on with. Raises UserError where it cannot, or not with these changes."""
     refused = [override for override in overrides if not may_change(override)]
     if refused:
         raise UserError(
-            f"resume={path} continues that run with its own configuration; {', '.join(refused)} would change its "
+            f"resume={run.path} continues that run with its own configuration; {', '.join(refused)} would change its "
             f"result. What may change: {', '.join(MAY_CHANGE)}. Leave resume= away to start a new run."
         )
     composed = saved.apply(saved.load(run.compose), overrides)
     if status_of(run.path) == "finished" and not run.checkpoint("last").exists():
-        raise UserError(f"resume={path}: this run has finished and kept no checkpoint to go on from")
-    if not is_main_process():
-        _train(saved.plain(composed.config), run, resume=True)
-        return
-    with lock_run(run):
-        run.remove_half_written()
-        saved.save(composed, run.config, run.compose)
-        _train(saved.plain(composed.config), run, resume=True)
+        raise UserError(f"resume={run.path}: this run has finished and kept no checkpoint to go on from")
+    return composed
 
 
 def reopen(path: str, overrides: Sequence[str]) -> tuple[RunDirectory, dict[str, Any]]:
@@ -158,18 +178,27 @@ def may_change(override: str, keys: Sequence[str] = MAY_CHANGE) -> bool:
     return any(key == allowed or key.startswith(f"{allowed}.") for allowed in keys)
 
 
+def settled(composed: Composed) -> dict[str, Any]:
+    """Return a new run's configuration resolved, with what is found out in place of what was left open.
+
+    Raises UserError where what it is to start from is missing or does not fit.
+    """
+    settle_threads(composed)
+    settle_source(composed)
+    return saved.plain(composed.config)
+
+
 def settle_threads(composed: Composed) -> None:
     """Put a number in place of `threads=auto`: the cores of this process, shared by the processes on this CPU."""
     if composed.config.threads == "auto":
-        devices = composed.config.trainer.get("devices")
-        on_cpu = composed.config.trainer.get("accelerator") == "cpu"
-        processes = devices if on_cpu and isinstance(devices, int) and devices > 0 else 1
+        trainer = saved.plain(composed.config)["trainer"]
+        processes = (ranks.devices_of(trainer) or 1) if trainer.get("accelerator") == "cpu" else 1
         OmegaConf.update(composed.config, "threads", max(1, cores() // processes))
 
 
 def is_main_process() -> bool:
     """Return whether this is not a further rank that Lightning, torchrun or srun started."""
-    return ranks.rank() == 0
+    return ranks.is_first()
 
 
 def require_same_configuration(config: Mapping[str, Any], run: RunDirectory) -> None:
@@ -178,14 +207,14 @@ def require_same_configuration(config: Mapping[str, Any], run: RunDirectory) -> 
     Raises RuntimeError there: processes that average gradients of different trainings would give no error at all.
     """
     mine, first = digest_of(config), digest_of(saved.plain(saved.load(run.compose).config))
-    ranks.note(run.path, digest=mine, first=first, config=dict(config))
+    number = ranks.rank(config["trainer"])
+    ranks.note(run.path, number, digest=mine, first=first, config=dict(config))
     if mine != first:
-        raise RuntimeError(f"process {ranks.rank()} was given another configuration than {run.config}")
+        raise RuntimeError(f"process {number} was given another configuration than {run.config}")
 
 
 def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
     """Run the recipe, and write down how it ended whichever way it does."""
-    ranks.end_with_parent()
     if not is_main_process():
         require_same_configuration(config, run)
     prepare_process(config["threads"], run.path / "log.txt")

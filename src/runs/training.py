@@ -286,6 +286,7 @@ def build_trainer(config: Config, run: RunDirectory, callbacks: list[Callback], 
     section = dict(config["trainer"])
     if section.get("profiler") is None:
         section["profiler"] = Unprofiled()
+    ranks.be_parent()
     # With deterministic algorithms torch fills all memory that it takes, which only an operation that reads what nobody
     # wrote could notice: two percent of a ResNet-18's step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
@@ -302,6 +303,7 @@ def build_trainer(config: Config, run: RunDirectory, callbacks: list[Callback], 
             enable_model_summary=False,
             use_distributed_sampler=False,
         )
+    ranks.require_started(section, trainer.num_devices)
     return trainer
 
 

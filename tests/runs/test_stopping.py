@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from pytorch_lightning import Callback
 
 from src.callbacks.checkpoint import LastCheckpoint
 from src.config.command import compose
+from src.cores import cores
 from src.errors import UserError
 from src.runs import session, training
 from tests.processes import ended, started
@@ -157,14 +159,27 @@ def test_two_processes_break_off_a_validation_together(tmp_path):
     assert same(tensors(tmp_path / "whole"), tensors(tmp_path / "broken"))
 
 
-def test_torchrun_makes_one_run_directory_though_none_is_typed(tmp_path):
+def torchrun(*typed: str) -> subprocess.CompletedProcess[str]:
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "src.train"]
+    return subprocess.run([*launch, *typed], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_torchrun_makes_one_run_directory_continues_it_with_more_epochs_and_sees_that_it_has_finished(tmp_path):
+    """Typed as in the README: without a directory, and without threads, which are shared between the processes."""
     typed = on_top(TINY, ["trainer=ddp_cpu", "data.source.train=32", "trainer.max_epochs=1", f"runs_dir={tmp_path}"])
-    done = subprocess.run([*launch, *typed], cwd=ROOT, capture_output=True, text=True, check=False, timeout=240)
-    assert done.returncode == 0, done.stderr
+    typed.remove("threads=1")
+    first = torchrun(*typed, "resume=auto")
+    assert first.returncode == 0, first.stderr
     (run_dir,) = tmp_path.glob("lenet-shapes/*")
-    assert json.loads((run_dir / "record.json").read_text())["status"] == "finished"
-    assert len(re.findall("epoch 1/1", (run_dir / "log.txt").read_text())) == 1
+    more = torchrun(f"resume={run_dir}", "trainer.max_epochs=2")
+    assert more.returncode == 0, more.stderr
+    again = torchrun(*on_top(typed, ["trainer.max_epochs=2"]), "resume=auto", f"run_dir={run_dir}")
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.splitlines() == [str(run_dir)]
+    log = (run_dir / "log.txt").read_text()
+    assert [len(re.findall(f"epoch {epoch} ", log)) for epoch in ("1/1", "1/2", "2/2")] == [1, 0, 1]
+    record = json.loads((run_dir / "record.json").read_text())
+    assert (record["status"], record["threads"]) == ("finished", max(1, cores() // 2))
 
 
 @pytest.fixture
@@ -221,3 +236,21 @@ def test_auto_continues_the_run_in_run_dir_and_refuses_what_would_change_its_res
     auto(*options, f"run_dir={tmp_path}/run")
     assert same(tensors(tmp_path / "run"), tensors(train(tmp_path / "whole", *options)))
     auto(*options, f"run_dir={tmp_path}/run")  # has finished: nothing is done
+
+
+def test_what_srun_started_with_the_first_process_ends_with_it_where_nothing_is_to_be_trained(
+    tmp_path, monkeypatch, alone
+):
+    """A second task is told in a file: the run has finished, or what was typed is a mistake."""
+    short = ("data.source.train=48", "trainer.max_epochs=1", f"runs_dir={tmp_path}", f"run_dir={tmp_path}/run")
+    auto(*short)
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "2")
+    for step, code, typed in ((0, 0, ()), (1, 2, ("optimizer.lr=0.5",))):
+        monkeypatch.setenv("SLURM_STEP_ID", str(step))
+        monkeypatch.setenv("SLURM_PROCID", "0")
+        with pytest.raises(UserError, match="optimizer") if code else contextlib.nullcontext():
+            auto(*short, *typed)
+        monkeypatch.setenv("SLURM_PROCID", "1")
+        with pytest.raises(SystemExit) as ended_too:
+            auto(*short, *typed)
+        assert ended_too.value.code == code
