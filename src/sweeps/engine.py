@@ -53,6 +53,9 @@ class Place(Protocol):
     def find(self, job: Job) -> Running | None:
         """Return a job that an earlier start of the sweep left behind and that still waits or runs."""
 
+    def prepare(self, job: Job) -> None:
+        """Do what takes long before the first job is started, once."""
+
     def start(self, job: Job, lent: list[str], private: tuple[int, ...]) -> Running | None:
         """Start a job; None where another process holds it."""
 
@@ -113,7 +116,7 @@ class Engine:
 
     def _fill(self) -> None:
         """Start what there is room for."""
-        while len(self._slots) < self.parallel:
+        while self._stop is None and len(self._slots) < self.parallel:
             job = self._waiting.pop(0) if self._waiting else self.jobs.next()
             if job is None:
                 return
@@ -122,10 +125,13 @@ class Engine:
                 return
 
     def _begin(self, job: Job) -> bool:
-        """Start a job, adopt it where it runs, or leave it at rest; returns False where it has to wait for a GPU."""
+        """Start a job, adopt it where it runs, or leave it at rest.
+
+        Returns False where it has to wait: for a GPU, or for another start of the sweep.
+        """
         self.seen[job.name] = job
         if (left := self.place.find(job)) is not None:
-            self._slots.append(_Slot(job, left, gpus_of(job.known)))
+            self._add(_Slot(job, left, gpus_of(job.known)))
             self._note(job, "running")
             return True
         state = job.state()
@@ -133,6 +139,9 @@ class Engine:
             self._note(job, state)
             self.jobs.ended(job, state)
             return True
+        self.place.prepare(job)
+        if self._stop is not None:
+            return False
         lent = self.gpus.lend(self.gpus.wanted(job.config["trainer"]))
         if lent is None:
             return False
@@ -141,11 +150,17 @@ class Engine:
         running = self.place.start(job, lent, (self.sweep_lock,))
         if running is None:  # it was free a moment ago: another process has taken it
             self.gpus.take_back(lent)
-            self._slots.append(_Slot(job, Adopted(job.lock), gpus_of(job.known)))
+            self._add(_Slot(job, Adopted(job.lock), gpus_of(job.known)))
         else:
-            self._slots.append(_Slot(job, running, lent))
+            self._add(_Slot(job, running, lent))
         self._note(job, "running")
         return True
+
+    def _add(self, slot: _Slot) -> None:
+        """Wait for a job from now on. A signal that came while it was started has not reached it."""
+        self._slots.append(slot)
+        if self._stop is not None:
+            self._tell(slot, self._stop)
 
     def _reap(self) -> None:
         for slot in list(self._slots):
@@ -199,7 +214,10 @@ class Engine:
             print("Stopping: the jobs save and end; the same command continues.", file=sys.stderr)
         self._stop = signum
         for slot in self._slots:
-            slot.running.send_signal(signal.SIGTERM if signum == signal.SIGHUP else signum)
+            self._tell(slot, signum)
+
+    def _tell(self, slot: _Slot, signum: int) -> None:
+        slot.running.send_signal(signal.SIGTERM if signum == signal.SIGHUP else signum)
 
 
 def _leave_terminal() -> None:

@@ -145,6 +145,24 @@ def test_a_second_signal_reaches_the_jobs_too(tmp_path):
     assert place.started[0].told == [signal.SIGINT] * 2
 
 
+@pytest.mark.parametrize(("moment", "started"), [("prepare", []), ("start", [signal.SIGTERM])])
+def test_a_signal_while_the_first_job_is_started_is_not_lost(tmp_path, moment, started):
+    """Its first start takes seconds, in which people notice what they typed."""
+
+    class Slow(StubPlace):
+        pass
+
+    def interrupted(self, *arguments):
+        signal.raise_signal(signal.SIGTERM)
+        return getattr(StubPlace, moment)(self, *arguments)
+
+    setattr(Slow, moment, interrupted)
+    place = Slow(lambda job: ("running", {}))
+    engine = Engine(Grid([job(tmp_path, lr=n) for n in range(3)]), place, Silent(), 2, None, Gpus([]), -1)
+    assert engine.run() == signal.SIGTERM
+    assert [told for one in place.started for told in one.told] == started
+
+
 def test_a_job_that_is_killed_is_continued_once(tmp_path):
     outcomes = {0: [None, "finished"], 1: [None, None], 2: ["finished"]}
     place, states = sweep(
