@@ -139,6 +139,7 @@ class Engine:
             self._note(job, state)
             self.jobs.ended(job, state)
             return True
+        self.states[job.name] = state  # it may have to wait, and the sweep be stopped meanwhile
         self.place.prepare(job)
         if self._stop is not None:
             return False

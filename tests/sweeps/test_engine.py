@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from src.sweeps.engine import Engine
 from src.sweeps.grid import Grid
 from src.sweeps.job import Job
 from src.sweeps.processes import Adopted
+from src.sweeps.results import write_table
 from src.sweeps.start import busy_gpus
 from tests.sweeps.stubs import CONFIG, Silent, StubPlace, job, write_run
 
@@ -227,6 +229,17 @@ def test_each_job_has_gpus_of_its_own_and_waits_for_them(tmp_path):
     assert place.lent[:2] == [["a", "b"], ["c", "d"]]
     assert len(place.lent[2]) == 2
     assert set(states.values()) == {"finished"}
+
+
+def test_a_job_that_waits_for_a_gpu_when_the_sweep_is_stopped_has_a_row_in_its_table(tmp_path):
+    trainer = {"trainer": {"accelerator": "gpu", "devices": 1}}
+    jobs = [Job(tmp_path, (f"lr={n}",), {"lr": str(n)}, CONFIG | trainer) for n in range(3)]
+    place = StubPlace(lambda job: ("running", {}))
+    engine = Engine(Grid(jobs), place, Signals(signal.SIGINT), 2, None, Gpus(["a"]), -1)
+    engine.run()
+    write_table(tmp_path, list(engine.seen.values()), engine.states)
+    rows = list(csv.DictReader((tmp_path / "sweep.csv").open()))
+    assert [(row["lr"], row["state"]) for row in rows] == [("0", "interrupted"), ("1", "new")]
 
 
 def test_more_gpus_than_there_are_is_refused():
