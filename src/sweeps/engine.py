@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import FrameType
 from typing import Any, Literal, Protocol
 
@@ -16,7 +17,7 @@ from src.errors import UserError
 from src.runs.record import read_record
 from src.sweeps import locks
 from src.sweeps.devices import Gpus
-from src.sweeps.job import Job, State, gpus_of
+from src.sweeps.job import Job, State
 from src.sweeps.processes import Adopted, Running
 
 WAIT = 0.1
@@ -88,12 +89,22 @@ class Engine:
     retry: Literal["failed", "stale"] | None
     gpus: Gpus
     sweep_lock: int
+    left: dict[Path, list[str]] = field(default_factory=dict)
+    """Locks of jobs that an earlier start of the sweep left running, and the GPUs that nobody is lent until they end.
+
+    Not all of them have to be among those of this start, which may have been typed with other values.
+    """
     seen: dict[str, Job] = field(default_factory=dict)
     states: dict[str, State] = field(default_factory=dict)
     _slots: list[_Slot] = field(default_factory=list)
     _waiting: list[Job] = field(default_factory=list)
     _continued: set[str] = field(default_factory=set)
     _stop: int | None = None
+    _told: bool = False
+
+    def __post_init__(self) -> None:
+        """Reserve the GPUs of jobs that still run."""
+        self.gpus.reserve([gpu for lent in self.left.values() for gpu in lent])
 
     def run(self) -> int | None:
         """Run until nothing is left; returns the signal that stopped it before, if one did."""
@@ -122,7 +133,15 @@ class Engine:
                 return
             if not self._begin(job):
                 self._waiting.insert(0, job)
+                self._tell_of_left()
                 return
+
+    def _tell_of_left(self) -> None:
+        """Say what is waited for, where nothing that is shown runs."""
+        if self.left and not self._slots and not self._told:
+            names = ", ".join(lock.parent.name for lock in self.left)
+            print(f"Waiting for the GPUs of jobs that an earlier start left running: {names}", file=sys.stderr)
+            self._told = True
 
     def _begin(self, job: Job) -> bool:
         """Start a job, adopt it where it runs, or leave it at rest.
@@ -130,8 +149,8 @@ class Engine:
         Returns False where it has to wait: for a GPU, or for another start of the sweep.
         """
         self.seen[job.name] = job
-        if (left := self.place.find(job)) is not None:
-            self._add(_Slot(job, left, gpus_of(job.known)))
+        if (found := self.place.find(job)) is not None:
+            self._add(_Slot(job, found, self.left.pop(job.lock, [])))
             self._note(job, "running")
             return True
         state = job.state()
@@ -151,7 +170,7 @@ class Engine:
         running = self.place.start(job, lent, (self.sweep_lock,))
         if running is None:  # it was free a moment ago: another process has taken it
             self.gpus.take_back(lent)
-            self._add(_Slot(job, Adopted(job.lock), gpus_of(job.known)))
+            self._add(_Slot(job, Adopted(job.lock)))
         else:
             self._add(_Slot(job, running, lent))
         self._note(job, "running")
@@ -164,6 +183,8 @@ class Engine:
             self._tell(slot, self._stop)
 
     def _reap(self) -> None:
+        for lock in [lock for lock in self.left if not locks.is_held(lock)]:
+            self.gpus.take_back(self.left.pop(lock))
         for slot in list(self._slots):
             code = slot.running.poll()
             if code is None or (slot.job.lock.exists() and locks.is_held(slot.job.lock)):  # its ranks end after it

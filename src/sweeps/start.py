@@ -103,8 +103,8 @@ def sweep(assessment: Assessment, file: str | None = None) -> int:
         place.study = search.where
     write_json(plan.folder / "sweep.json", description(plan))
     table = Table(jobs)
-    gpus.reserve(busy_gpus(plan.folder))
-    engine = Engine(jobs, place, table, parallel_jobs(plan, kind), settings["retry"], gpus, lock)
+    left = {} if kind else left_running(plan.folder)
+    engine = Engine(jobs, place, table, parallel_jobs(plan, kind), settings["retry"], gpus, lock, left)
     stopped = engine.run()
     table.show(engine.seen, engine.states, final=True)
     leave_results(plan, engine)
@@ -113,10 +113,9 @@ def sweep(assessment: Assessment, file: str | None = None) -> int:
     return conclude(plan, engine)
 
 
-def busy_gpus(folder: Path) -> list[str]:
-    """Return the GPUs of jobs that an earlier start of the sweep left behind and that still run."""
-    running = [path.parent for path in folder.glob("*/.job.lock") if locks.is_held(path)]
-    return [gpu for path in running for gpu in gpus_of(read_job(path))]
+def left_running(folder: Path) -> dict[Path, list[str]]:
+    """Return the locks of jobs that an earlier start of the sweep left behind and that still run, with their GPUs."""
+    return {lock: gpus_of(read_job(lock.parent)) for lock in folder.glob("*/.job.lock") if locks.is_held(lock)}
 
 
 def parallel_jobs(plan: Plan, kind: str | None) -> int:

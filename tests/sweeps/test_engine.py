@@ -18,7 +18,7 @@ from src.sweeps.grid import Grid
 from src.sweeps.job import Job
 from src.sweeps.processes import Adopted
 from src.sweeps.results import write_table
-from src.sweeps.start import busy_gpus
+from src.sweeps.start import left_running
 from tests.sweeps.stubs import CONFIG, Silent, StubPlace, job, write_run
 
 
@@ -181,9 +181,9 @@ def test_the_gpus_of_a_job_that_still_runs_are_lent_to_nobody_until_it_ends(tmp_
     running.path.mkdir()
     running.begin(None, ["a"])
     lock = locks.hold(running.lock)
-    assert busy_gpus(tmp_path) == ["a"]
+    left = left_running(tmp_path)
+    assert left == {running.lock: ["a"]}
     gpus = Gpus(["a", "b"])
-    gpus.reserve(busy_gpus(tmp_path))
 
     class Ends(Silent):
         def show(self, jobs, states):
@@ -194,12 +194,35 @@ def test_the_gpus_of_a_job_that_still_runs_are_lent_to_nobody_until_it_ends(tmp_
                 lock = None
 
     place = StubPlace(lambda job: ("finished", {}))
-    engine = Engine(Grid(jobs), place, Ends(), 2, None, gpus, -1)
+    engine = Engine(Grid(jobs), place, Ends(), 2, None, gpus, -1, left)
     engine.run()
     assert place.lent[0] == ["b"]
     assert len(place.starts) == 2
     assert sorted(gpus.free) == ["a", "b"]
     assert set(engine.states.values()) == {"finished"}
+
+
+def test_the_gpu_of_a_job_that_this_start_does_not_name_is_lent_when_it_has_ended(tmp_path, capsys):
+    on_gpu = CONFIG | {"trainer": {"accelerator": "gpu", "devices": 1}}
+    before, now = [Job(tmp_path, (f"lr={rate}",), {"lr": str(rate)}, on_gpu) for rate in (0.1, 0.01)]
+    before.path.mkdir()
+    before.begin(None, ["a"])
+    lock = locks.hold(before.lock)
+
+    class Ends(Silent):
+        looks = 0
+
+        def show(self, jobs, states):
+            self.looks += 1
+            if self.looks == 2:
+                assert list(states.values()) == ["new"]
+                os.close(lock)
+            assert self.looks < 10
+
+    place = StubPlace(lambda job: ("finished", {}))
+    Engine(Grid([now]), place, Ends(), 2, None, Gpus(["a"]), -1, left_running(tmp_path)).run()
+    assert place.lent == [["a"]]
+    assert before.name in capsys.readouterr().err
 
 
 def test_a_job_that_was_found_running_is_told_where_it_is_on_this_machine(tmp_path):
