@@ -34,7 +34,10 @@ class Jobs(Protocol):
         """Return the next job; None where there is none now, until another has ended, or at all."""
 
     def ended(self, job: Job, state: State) -> None:
-        """Take note of a job that has come to rest, or was at rest already."""
+        """Take note of a job that has come to rest, or was at rest already.
+
+        Raises UserError where what it reached is of no use, though it finished.
+        """
 
     def alive(self, job: Job) -> None:
         """Take note that a job runs; called now and then."""
@@ -107,23 +110,44 @@ class Engine:
         self.gpus.reserve([gpu for lent in self.left.values() for gpu in lent])
 
     def run(self) -> int | None:
-        """Run until nothing is left; returns the signal that stopped it before, if one did."""
-        beat = time.monotonic()
+        """Run until nothing is left; returns the signal that stopped it before, if one did.
+
+        An error of the sweep itself, such as a full disk, is raised when the jobs have saved and ended.
+        """
         with self._listening():
-            while True:
+            try:
+                return self._run()
+            except BaseException:
+                self._wind_down()
+                raise
+
+    def _run(self) -> int | None:
+        beat = time.monotonic()
+        while True:
+            self._reap()
+            if self._stop is None:
+                self._fill()
+            else:  # what a cluster runs goes on without us
+                self._slots = [slot for slot in self._slots if not slot.running.detached]
+            if not self._slots and (self._stop is not None or not (self._waiting or self.jobs.waits)):
+                return self._stop
+            self.watcher.show(self.seen, self.states)
+            if time.monotonic() - beat > 30:
+                beat = time.monotonic()
+                for slot in self._slots:
+                    self.jobs.alive(slot.job)
+            time.sleep(WAIT if self._slots else 10 * WAIT)  # of others' trials nothing is heard so often
+
+    def _wind_down(self) -> None:
+        """Have all jobs save and end, and wait for them, where the sweep cannot go on."""
+        self._stop = self._stop or signal.SIGTERM
+        self._slots = [slot for slot in self._slots if not slot.running.detached]
+        for slot in list(self._slots):
+            self._tell(slot, self._stop)
+        while self._slots:
+            with contextlib.suppress(Exception):  # the first error is told, and may come again for each job
                 self._reap()
-                if self._stop is None:
-                    self._fill()
-                else:  # what a cluster runs goes on without us
-                    self._slots = [slot for slot in self._slots if not slot.running.detached]
-                if not self._slots and (self._stop is not None or not (self._waiting or self.jobs.waits)):
-                    return self._stop
-                self.watcher.show(self.seen, self.states)
-                if time.monotonic() - beat > 30:
-                    beat = time.monotonic()
-                    for slot in self._slots:
-                        self.jobs.alive(slot.job)
-                time.sleep(WAIT if self._slots else 10 * WAIT)  # of others' trials nothing is heard so often
+            time.sleep(WAIT)
 
     def _fill(self) -> None:
         """Start what there is room for."""
@@ -155,8 +179,7 @@ class Engine:
             return True
         state = job.state()
         if state in RESTING and state != self.retry:
-            self._note(job, state)
-            self.jobs.ended(job, state)
+            self._rest(job, state)
             return True
         self.states[job.name] = state  # it may have to wait, and the sweep be stopped meanwhile
         self.place.prepare(job)
@@ -183,7 +206,7 @@ class Engine:
             self._tell(slot, self._stop)
 
     def _reap(self) -> None:
-        for lock in [lock for lock in self.left if not locks.is_held(lock)]:
+        for lock in [lock for lock in self.left if not (lock.exists() and locks.is_held(lock))]:
             self.gpus.take_back(self.left.pop(lock))
         for slot in list(self._slots):
             code = slot.running.poll()
@@ -200,8 +223,17 @@ class Engine:
                 state: State = "interrupted" if self._goes_on(slot.job, code) else "failed"
             else:
                 state = slot.job.state()
-            self._note(slot.job, state)
-            self.jobs.ended(slot.job, state)
+            self._rest(slot.job, state)
+
+    def _rest(self, job: Job, state: State) -> None:
+        """Note how a job ended; one that the search cannot use has failed, though it finished."""
+        self.states[job.name] = state
+        try:
+            self.jobs.ended(job, state)
+        except UserError as error:
+            job.reject(str(error))
+            state = "failed"
+        self._note(job, state)
 
     def _goes_on(self, job: Job, code: int) -> bool:
         """Queue a job that was killed, by whoever it was, to be continued; once, for it may be its own doing."""

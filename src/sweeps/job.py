@@ -108,7 +108,7 @@ class Job:
             return "running"
         if self.has_run and self.known.get("digest") != digest_of(self.config):
             return "stale"
-        status = read_record(self.path).get("status")
+        status = "failed" if self.known.get("rejected") else read_record(self.path).get("status")
         if status in ("finished", "pruned", "failed", "interrupted"):
             return status  # type: ignore[no-any-return]
         code = (self.known.get("attempts") or [{}])[-1].get("exit_code")
@@ -118,6 +118,8 @@ class Job:
 
     def reason(self) -> str:
         """Return why it ended as it did: what the record says, else the last line that it printed."""
+        if rejected := self.known.get("rejected"):
+            return str(rejected)
         if reason := read_record(self.path).get("reason"):
             return str(reason).partition("\n")[0]
         attempts = self.known.get("attempts") or [{}]
@@ -147,6 +149,7 @@ class Job:
             "digest": digest_of(self.config),
             "trial": self.trial,
             "study": study,
+            "rejected": None,
             "attempts": [*self.known.get("attempts", []), attempt | {"gpus": list(gpus)}],
         }
         write_json(self.path / "job.json", self.known)
@@ -161,6 +164,11 @@ class Job:
         if attempt["end"] is None:
             attempt |= {"end": _now(), "exit_code": exit_code, "why": why}
             write_json(self.path / "job.json", self.known)
+
+    def reject(self, why: str) -> None:
+        """Write down that the sweep has no use for what the job reached, so that it has failed."""
+        self.known = read_job(self.path) | {"rejected": why}
+        write_json(self.path / "job.json", self.known)
 
     def put_aside(self) -> Path:
         """Move what is there of it to a name beside it, so that it can run anew and nothing is lost."""

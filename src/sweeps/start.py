@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -105,7 +106,12 @@ def sweep(assessment: Assessment, file: str | None = None) -> int:
     table = Table(jobs)
     left = {} if kind else left_running(plan.folder)
     engine = Engine(jobs, place, table, parallel_jobs(plan, kind), settings["retry"], gpus, lock, left)
-    stopped = engine.run()
+    try:
+        stopped = engine.run()
+    except BaseException:
+        with contextlib.suppress(Exception):  # what ended the sweep is told, not what came of it
+            leave_results(plan, engine)
+        raise
     table.show(engine.seen, engine.states, final=True)
     leave_results(plan, engine)
     if stopped is not None:
@@ -241,7 +247,8 @@ def leave_results(plan: Plan, engine: Engine) -> None:
         known = [plan.folder / path.parent.name for path in plan.folder.glob("*/job.json")]
         jobs += earlier_jobs(plan, [path for path in known if path.name not in engine.seen])
         for job in jobs:
-            engine.states.setdefault(job.name, read_record(job.path).get("status") or "interrupted")
+            status = "failed" if job.known.get("rejected") else read_record(job.path).get("status")
+            engine.states.setdefault(job.name, status or "interrupted")
     search = plan.config["search"]
     metrics, directions = objectives(search)
     write_table(plan.folder, jobs, engine.states)

@@ -165,6 +165,21 @@ def test_a_signal_while_the_first_job_is_started_is_not_lost(tmp_path, moment, s
     assert [told for one in place.started for told in one.told] == started
 
 
+def test_an_error_of_the_sweep_lets_the_running_jobs_save_and_end_before_it_is_told(tmp_path):
+    class Full(StubPlace):
+        def start(self, job, lent, private):
+            if self.starts:
+                raise OSError("No space left on device")
+            return super().start(job, lent, private)
+
+    place = Full(lambda job: ("running", {}))
+    engine = Engine(Grid([job(tmp_path, lr=n) for n in range(2)]), place, Silent(), 2, None, Gpus([]), -1)
+    with pytest.raises(OSError, match="No space"):
+        engine.run()
+    assert place.started[0].told == [signal.SIGTERM]
+    assert list(engine.states.values()) == ["interrupted", "new"]
+
+
 def test_a_job_that_is_killed_is_continued_once(tmp_path):
     outcomes = {0: [None, "finished"], 1: [None, None], 2: ["finished"]}
     place, states = sweep(
