@@ -102,15 +102,19 @@ class Job:
         """Whether it has begun, so that it is continued rather than started."""
         return (self.path / "compose.yaml").exists()
 
+    @property
+    def status(self) -> State | None:
+        """How its record says that it ended, or that it runs; `failed` where the sweep cannot use what it reached."""
+        return "failed" if self.known.get("rejected") else read_record(self.path).get("status")
+
     def state(self) -> State:
         """Return how it stands, from what is on disk: a state that no process held is one of a process that died."""
         if self.lock.exists() and locks.is_held(self.lock):
             return "running"
         if self.has_run and self.known.get("digest") != digest_of(self.config):
             return "stale"
-        status = "failed" if self.known.get("rejected") else read_record(self.path).get("status")
-        if status in ("finished", "pruned", "failed", "interrupted"):
-            return status  # type: ignore[no-any-return]
+        if (status := self.status) in ("finished", "pruned", "failed", "interrupted"):
+            return status
         code = (self.known.get("attempts") or [{}])[-1].get("exit_code")
         if code is None:
             return "interrupted" if self.known.get("attempts") else "new"

@@ -19,7 +19,6 @@ from src.config.problems import ConfigurationError, Problem
 from src.config.shared import SharedChoices
 from src.errors import UserError
 from src.files import write_json
-from src.runs.record import read_record
 from src.sweeps import locks
 from src.sweeps.cluster import Cluster, Elsewhere, cluster_of, require_one_task
 from src.sweeps.devices import Gpus, visible_gpus
@@ -247,8 +246,7 @@ def leave_results(plan: Plan, engine: Engine) -> None:
         known = [plan.folder / path.parent.name for path in plan.folder.glob("*/job.json")]
         jobs += earlier_jobs(plan, [path for path in known if path.name not in engine.seen])
         for job in jobs:
-            status = "failed" if job.known.get("rejected") else read_record(job.path).get("status")
-            engine.states.setdefault(job.name, status or "interrupted")
+            engine.states.setdefault(job.name, job.status or "interrupted")
     search = plan.config["search"]
     metrics, directions = objectives(search)
     write_table(plan.folder, jobs, engine.states)

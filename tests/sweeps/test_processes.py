@@ -58,6 +58,39 @@ def test_signals_end_it_like_any_command(ended):
         signal.signal(signal.SIGTERM, before)
 
 
+@pytest.mark.parametrize("copy", [True, False])
+def test_a_job_is_held_until_the_last_of_its_processes_has_ended_and_reads_nothing(tmp_path, monkeypatch, copy):
+    """As Lightning starts further processes: with descriptors closed, and only the standard ones inherited."""
+    program = tmp_path / "src" / "train.py"
+    program.parent.mkdir()
+    program.write_text(
+        "import pathlib, subprocess, sys\n"
+        "rank = subprocess.Popen(['sleep', '60'])\n"
+        "pathlib.Path('seen').write_text(f'{rank.pid} {sys.stdin.read()!r}')\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(processes.atexit, "_run_exitfuncs", lambda: None)
+    monkeypatch.setattr(processes.runpy, "run_module", lambda name, **options: exec(program.read_text()))
+    monkeypatch.setattr(sys, "stdin", open(0, closefd=False))  # noqa: SIM115 - what catches the tests' output closed it
+    path = tmp_path / "lock"
+    lock = locks.hold(path)
+    started = processes.start([], tmp_path / "output.txt", lock, {}, copy=copy, private=())
+    locks.leave_word(lock, str(started.pid))
+    os.close(lock)
+    while started.poll() is None:
+        time.sleep(0.005)
+    assert started.poll() == 0, (tmp_path / "output.txt").read_text()
+    rank, read = (tmp_path / "seen").read_text().split()
+    assert read == "''"
+    assert locks.is_held(path)
+    os.kill(int(rank), signal.SIGKILL)
+    end = time.monotonic() + 10
+    while locks.is_held(path) and time.monotonic() < end:
+        time.sleep(0.005)
+    assert not locks.is_held(path)
+
+
 def test_processes_that_hold_cuda_are_not_copied(monkeypatch):
     import torch
 
