@@ -44,6 +44,7 @@ class Plan:
         self.file = file
         self.choices = SharedChoices()
         typed = [override for override in assessment.typed if not is_control(override.key)]
+        self.typed = {override.key for override in assessment.typed}
         require_one_value(assessment.typed)
         require_use(assessment.typed, self.is_grid)
         self.dimensions: list[Dimension] = dimensions(typed, self.config["search"]["space"], self.groups)
@@ -124,9 +125,14 @@ def left_running(folder: Path) -> dict[Path, list[str]]:
 
 
 def parallel_jobs(plan: Plan, kind: str | None) -> int:
-    """Return how many jobs may run, or wait in a cluster's queue, at a time: a search must learn from some first."""
-    jobs = int(plan.config["sweep"]["jobs"])
-    return max(jobs, int(plan.composed.launcher["array_parallelism"])) if kind == "slurm" and plan.is_grid else jobs
+    """Return how many jobs may run, or wait in a cluster's queue, at a time.
+
+    That is `sweep.jobs`. Where nobody typed it, all jobs of a grid go into SLURM's queue, up to its launcher's
+    `array_parallelism`; a search must learn from some first.
+    """
+    if kind == "slurm" and plan.is_grid and "sweep.jobs" not in plan.typed:
+        return int(plan.composed.launcher["array_parallelism"])
+    return int(plan.config["sweep"]["jobs"])
 
 
 def all_checked(plan: Plan) -> Sequence[Job]:
