@@ -91,6 +91,8 @@ def sweep(assessment: Assessment, file: str | None = None) -> int:
     kind = cluster_of(plan.composed.launcher)
     gpus = Elsewhere() if kind else Gpus(visible_gpus())
     checked = all_checked(plan) if plan.is_grid else probes(plan)
+    if not plan.is_grid:
+        require_same_keys(plan)
     require_enough(gpus, checked)
     if kind:
         require_one_task(plan.composed.launcher, checked)
@@ -148,6 +150,10 @@ def probes(plan: Plan) -> Sequence[Job]:
 
     Raises ConfigurationError with the mistakes of all of them, so that no search ends on a value that cannot be.
     """
+    if plan.config["sweep"]["retry"] == "stale":
+        raise UserError(
+            "sweep.retry=stale: a search has learnt from the trials that it would put aside; type sweep_dir=ANOTHER"
+        )
     if not plan.dimensions:
         raise UserError(
             "search: nothing is swept; type a key with several values, such as optimizer.lr=interval(0.01,1)"
@@ -201,6 +207,17 @@ def require_use(typed: Sequence[Typed], is_grid: bool) -> None:
         if is_grid and override.values not in ((None,), ("none",)) and below(override.key, OF_A_SEARCH):
             raise UserError(
                 f"{override.canonical}: a grid trains every point to its end; that is for a search (search=tpe)"
+            )
+
+
+def require_same_keys(plan: Plan) -> None:
+    """Raise UserError where jobs in a search's directory have other swept keys: one cannot learn from them."""
+    keys = {dimension.key for dimension in plan.dimensions}
+    for path in sorted(plan.folder.glob("*/job.json")):
+        if (others := read_job(path.parent).get("swept")) is not None and set(others) != keys:
+            raise UserError(
+                f"sweep_dir={plan.folder} holds {path.parent.name}, a job over {', '.join(others)}, not over "
+                f"{', '.join(sorted(keys))}; type sweep_dir=ANOTHER"
             )
 
 

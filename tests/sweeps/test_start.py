@@ -6,7 +6,9 @@ import pytest
 
 from src.config.assess import assess
 from src.config.groups import Groups
-from src.sweeps.start import Plan, parallel_jobs
+from src.errors import UserError
+from src.sweeps.start import Plan, parallel_jobs, sweep
+from tests.sweeps.stubs import job
 
 
 def plan(*typed: str) -> Plan:
@@ -28,3 +30,13 @@ def test_as_many_jobs_run_at_a_time_as_were_typed(typed, kind, jobs):
     if kind:
         pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
     assert parallel_jobs(plan(*typed), kind) == jobs
+
+
+def test_a_search_over_other_keys_than_the_jobs_in_its_directory_is_refused_before_anything_starts(tmp_path):
+    earlier = job(tmp_path, **{"data.batch_size": 8})
+    earlier.path.mkdir()
+    earlier.begin(None)
+    typed = ("optimizer.lr=interval(0,1)", "search=random", f"sweep_dir={tmp_path}")
+    with pytest.raises(UserError, match=r"data\.batch_size, not over optimizer\.lr; type sweep_dir=ANOTHER"):
+        sweep(assess("train", typed, Groups(), multirun=True))
+    assert not (tmp_path / "sweep.json").exists()
