@@ -64,9 +64,10 @@ class Copy:
         return self._code
 
     def send_signal(self, signum: int) -> None:
-        """Send it a signal, unless it has ended."""
-        if self.poll() is None:
-            os.kill(self.pid, signum)
+        """Send it a signal, unless it has ended. In a signal's handler, which may have interrupted `poll`."""
+        if self._code is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signum)
 
 
 class Interpreter(subprocess.Popen[bytes]):
@@ -99,7 +100,8 @@ class Adopted:
     def send_signal(self, signum: int) -> None:
         """Send it a signal, where it runs here."""
         if (pid := holder(self.lock)) is not None:
-            os.kill(pid, signum)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signum)
 
 
 def start(

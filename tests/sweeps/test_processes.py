@@ -91,6 +91,25 @@ def test_a_job_is_held_until_the_last_of_its_processes_has_ended_and_reads_nothi
     assert not locks.is_held(path)
 
 
+def test_a_signal_at_the_moment_in_which_a_job_ends_is_no_error(ended, tmp_path, monkeypatch):
+    """It comes when the system has given away the exit code, and nobody has written it down."""
+    monkeypatch.setattr(processes.runpy, "run_module", lambda name, **options: None)
+    lock = locks.hold(tmp_path / "lock")
+    copy = processes.start([], tmp_path / "output.txt", lock, {}, copy=True, private=())
+    os.close(lock)
+    wait = os.waitpid
+
+    def interrupted(pid, options):
+        found = wait(pid, 0)
+        copy.send_signal(signal.SIGTERM)
+        return found
+
+    monkeypatch.setattr(processes.os, "waitpid", interrupted)
+    assert copy.poll() == 0
+    monkeypatch.setattr(processes, "holder", lambda lock: copy.pid)
+    processes.Adopted(tmp_path / "lock").send_signal(signal.SIGTERM)
+
+
 def test_processes_that_hold_cuda_are_not_copied(monkeypatch):
     import torch
 
