@@ -138,7 +138,7 @@ def _copy(
 ) -> Copy:
     sys.stdout.flush()
     sys.stderr.flush()
-    signals = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
+    signals = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1}
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # one that comes now must not meet our handlers there
     pid = os.fork()
     if not pid:
@@ -149,8 +149,9 @@ def _copy(
             os.dup2(lock, 0)
             os.dup2(output, 1)
             os.dup2(output, 2)
-            for signum in (signal.SIGTERM, signal.SIGUSR1):
-                signal.signal(signum, signal.SIG_DFL)
+            for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+                if signum != signal.SIGHUP or signal.getsignal(signum) is not signal.SIG_IGN:  # as `nohup` has it
+                    signal.signal(signum, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
             code = _run(arguments, environment)

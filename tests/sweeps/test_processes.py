@@ -49,13 +49,22 @@ def test_it_ends_as_a_command_does(ended):
     assert ended(lambda: os.kill(os.getpid(), signal.SIGKILL))[0] == -signal.SIGKILL
 
 
-def test_signals_end_it_like_any_command(ended):
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
+def test_signals_end_it_like_any_command(ended, signum):
     """Not through the sweep's handlers, which it would have from its parent."""
-    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    before = signal.signal(signum, lambda *_: None)
     try:
-        assert ended(lambda: os.kill(os.getpid(), signal.SIGTERM))[0] == -signal.SIGTERM
+        assert ended(lambda: os.kill(os.getpid(), signum))[0] == -signum
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signum, before)
+
+
+def test_nohup_stays_in_force_for_it(ended):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert ended(lambda: os.kill(os.getpid(), signal.SIGHUP))[0] == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("copy", [True, False])
