@@ -90,6 +90,9 @@ class Cluster:
             return Submitted(job, queued.id, self._queue, self.study, begun)
         return Adopted(job.lock) if job.lock.exists() and locks.is_held(job.lock) else None
 
+    def prepare(self, job: Job) -> None:
+        """Submitting takes no preparation."""
+
     def start(self, job: Job, lent: list[str], private: tuple[int, ...]) -> Running | None:
         """Submit a job; None where another process holds it. Raises UserError where the scheduler refuses it."""
         import submitit

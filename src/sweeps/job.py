@@ -102,15 +102,19 @@ class Job:
         """Whether it has begun, so that it is continued rather than started."""
         return (self.path / "compose.yaml").exists()
 
+    @property
+    def status(self) -> State | None:
+        """How its record says that it ended, or that it runs; `failed` where the sweep cannot use what it reached."""
+        return "failed" if self.known.get("rejected") else read_record(self.path).get("status")
+
     def state(self) -> State:
         """Return how it stands, from what is on disk: a state that no process held is one of a process that died."""
         if self.lock.exists() and locks.is_held(self.lock):
             return "running"
         if self.has_run and self.known.get("digest") != digest_of(self.config):
             return "stale"
-        status = read_record(self.path).get("status")
-        if status in ("finished", "pruned", "failed", "interrupted"):
-            return status  # type: ignore[no-any-return]
+        if (status := self.status) in ("finished", "pruned", "failed", "interrupted"):
+            return status
         code = (self.known.get("attempts") or [{}])[-1].get("exit_code")
         if code is None:
             return "interrupted" if self.known.get("attempts") else "new"
@@ -118,6 +122,8 @@ class Job:
 
     def reason(self) -> str:
         """Return why it ended as it did: what the record says, else the last line that it printed."""
+        if rejected := self.known.get("rejected"):
+            return str(rejected)
         if reason := read_record(self.path).get("reason"):
             return str(reason).partition("\n")[0]
         attempts = self.known.get("attempts") or [{}]
@@ -147,6 +153,7 @@ class Job:
             "digest": digest_of(self.config),
             "trial": self.trial,
             "study": study,
+            "rejected": None,
             "attempts": [*self.known.get("attempts", []), attempt | {"gpus": list(gpus)}],
         }
         write_json(self.path / "job.json", self.known)
@@ -161,6 +168,11 @@ class Job:
         if attempt["end"] is None:
             attempt |= {"end": _now(), "exit_code": exit_code, "why": why}
             write_json(self.path / "job.json", self.known)
+
+    def reject(self, why: str) -> None:
+        """Write down that the sweep has no use for what the job reached, so that it has failed."""
+        self.known = read_job(self.path) | {"rejected": why}
+        write_json(self.path / "job.json", self.known)
 
     def put_aside(self) -> Path:
         """Move what is there of it to a name beside it, so that it can run anew and nothing is lost."""

@@ -26,11 +26,14 @@ class ThisMachine:
         """Return a job that still runs since an earlier start of the sweep."""
         return processes.Adopted(job.lock) if job.lock.exists() and locks.is_held(job.lock) else None
 
-    def start(self, job: Job, lent: list[str], private: tuple[int, ...]) -> processes.Running | None:
-        """Start a job; None where another process holds it."""
+    def prepare(self, job: Job) -> None:
+        """Import what jobs need, where they are to be copies."""
         if self.preload and not self._loaded:
             self.preload = processes.preload(job.config)
             self._loaded = True
+
+    def start(self, job: Job, lent: list[str], private: tuple[int, ...]) -> processes.Running | None:
+        """Start a job; None where another process holds it."""
         job.path.mkdir(parents=True, exist_ok=True)
         lock = locks.hold(job.lock)
         if lock is None:

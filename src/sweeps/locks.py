@@ -1,7 +1,8 @@
 """Locks that the system lets go of however their holders end.
 
-`flock` belongs to an open file, which child processes share. So a job's lock, taken by the sweep and inherited by the
-job, is held from before the job starts until the last of its processes has ended, whatever becomes of the sweep.
+`flock` belongs to an open file, which child processes share. A job's lock, taken by the sweep, is the job's standard
+input, which every process that it starts inherits. So it is held from before the job starts until the last of its
+processes has ended, whatever becomes of the sweep or of the job's first process.
 """
 
 from __future__ import annotations

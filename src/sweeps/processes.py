@@ -26,6 +26,8 @@ from src.sweeps.locks import holder, is_held
 FOR_ONE_PROCESS = ("SLURM_", "LOCAL_RANK", "NODE_RANK", "RANK", "WORLD_SIZE", "MASTER_", "TORCHELASTIC_")
 """What a scheduler or launcher tells a process about its siblings. A job has none, or starts them itself."""
 
+BEYOND_ANY_WORD = 1 << 20
+"""Where a job stands in the file of its lock: behind what is written there, which is not for it to read."""
 
 NVML = "PYTORCH_NVML_BASED_CUDA_CHECK"
 """Has torch ask the management library which GPUs there are, rather than the driver, which copies cannot share."""
@@ -62,9 +64,10 @@ class Copy:
         return self._code
 
     def send_signal(self, signum: int) -> None:
-        """Send it a signal, unless it has ended."""
-        if self.poll() is None:
-            os.kill(self.pid, signum)
+        """Send it a signal, unless it has ended. In a signal's handler, which may have interrupted `poll`."""
+        if self._code is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signum)
 
 
 class Interpreter(subprocess.Popen[bytes]):
@@ -97,7 +100,8 @@ class Adopted:
     def send_signal(self, signum: int) -> None:
         """Send it a signal, where it runs here."""
         if (pid := holder(self.lock)) is not None:
-            os.kill(pid, signum)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signum)
 
 
 def start(
@@ -111,26 +115,30 @@ def start(
 ) -> Started:
     """Start `python -m src.train ARGUMENTS`, with its output appended to `log`.
 
-    The job inherits the file descriptor `lock`, and of the caller's others none of `private`.
+    The job has the file descriptor `lock` for its standard input, where there is nothing to read, and of the caller's
+    others none of `private`. So all that it starts holds the lock too: Lightning closes every other descriptor in the
+    further processes of a training.
     """
+    os.lseek(lock, BEYOND_ANY_WORD, os.SEEK_SET)
     cleared = {key: value for key, value in os.environ.items() if not key.startswith(FOR_ONE_PROCESS)}
     with log.open("ab") as output:
         if copy:
-            return _copy(arguments, output.fileno(), cleared | dict(environment), private)
+            return _copy(arguments, lock, output.fileno(), cleared | dict(environment), private)
         return Interpreter(
             [sys.executable, "-m", "src.train", *arguments],
             env=cleared | dict(environment),
-            stdin=subprocess.DEVNULL,
+            stdin=lock,
             stdout=output,
             stderr=output,
-            pass_fds=(lock,),
         )
 
 
-def _copy(arguments: Sequence[str], output: int, environment: Mapping[str, str], private: Sequence[int]) -> Copy:
+def _copy(
+    arguments: Sequence[str], lock: int, output: int, environment: Mapping[str, str], private: Sequence[int]
+) -> Copy:
     sys.stdout.flush()
     sys.stderr.flush()
-    signals = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
+    signals = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1}
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # one that comes now must not meet our handlers there
     pid = os.fork()
     if not pid:
@@ -138,11 +146,12 @@ def _copy(arguments: Sequence[str], output: int, environment: Mapping[str, str],
         try:
             for descriptor in private:
                 os.close(descriptor)
-            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.dup2(lock, 0)
             os.dup2(output, 1)
             os.dup2(output, 2)
-            for signum in (signal.SIGTERM, signal.SIGUSR1):
-                signal.signal(signum, signal.SIG_DFL)
+            for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+                if signum != signal.SIGHUP or signal.getsignal(signum) is not signal.SIG_IGN:  # as `nohup` has it
+                    signal.signal(signum, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
             code = _run(arguments, environment)

@@ -9,6 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from src.config.groups import Loader
 from src.files import write_text
 from src.report.overview import write_report
 from src.report.points import Point, finished
@@ -110,8 +113,12 @@ def importances(
 
 
 def command_of(job: Job) -> str:
-    """Return what to type to train the same again, without the sweep."""
-    return shlex.join(["python", "-m", "src.train", *job.flags, *job.overrides])
+    """Return what to type to train the same again, without the sweep: with the threads that the job computed with."""
+    path = job.path / "config.yaml"
+    settled = yaml.load(path.read_text(), Loader) if path.exists() else {}
+    typed = any(override.startswith("threads=") for override in job.overrides)
+    threads = [f"threads={settled['threads']}"] if "threads" in settled and not typed else []
+    return shlex.join(["python", "-m", "src.train", *job.flags, *job.overrides, *threads])
 
 
 def why(job: Job, state: State) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +19,6 @@ from src.config.problems import ConfigurationError, Problem
 from src.config.shared import SharedChoices
 from src.errors import UserError
 from src.files import write_json
-from src.runs.record import read_record
 from src.sweeps import locks
 from src.sweeps.cluster import Cluster, Elsewhere, cluster_of, require_one_task
 from src.sweeps.devices import Gpus, visible_gpus
@@ -44,6 +44,7 @@ class Plan:
         self.file = file
         self.choices = SharedChoices()
         typed = [override for override in assessment.typed if not is_control(override.key)]
+        self.typed = {override.key for override in assessment.typed}
         require_one_value(assessment.typed)
         require_use(assessment.typed, self.is_grid)
         self.dimensions: list[Dimension] = dimensions(typed, self.config["search"]["space"], self.groups)
@@ -90,6 +91,8 @@ def sweep(assessment: Assessment, file: str | None = None) -> int:
     kind = cluster_of(plan.composed.launcher)
     gpus = Elsewhere() if kind else Gpus(visible_gpus())
     checked = all_checked(plan) if plan.is_grid else probes(plan)
+    if not plan.is_grid:
+        require_same_keys(plan)
     require_enough(gpus, checked)
     if kind:
         require_one_task(plan.composed.launcher, checked)
@@ -103,9 +106,14 @@ def sweep(assessment: Assessment, file: str | None = None) -> int:
         place.study = search.where
     write_json(plan.folder / "sweep.json", description(plan))
     table = Table(jobs)
-    gpus.reserve(busy_gpus(plan.folder))
-    engine = Engine(jobs, place, table, parallel_jobs(plan, kind), settings["retry"], gpus, lock)
-    stopped = engine.run()
+    left = {} if kind else left_running(plan.folder)
+    engine = Engine(jobs, place, table, parallel_jobs(plan, kind), settings["retry"], gpus, lock, left)
+    try:
+        stopped = engine.run()
+    except BaseException:
+        with contextlib.suppress(Exception):  # what ended the sweep is told, not what came of it
+            leave_results(plan, engine)
+        raise
     table.show(engine.seen, engine.states, final=True)
     leave_results(plan, engine)
     if stopped is not None:
@@ -113,16 +121,20 @@ def sweep(assessment: Assessment, file: str | None = None) -> int:
     return conclude(plan, engine)
 
 
-def busy_gpus(folder: Path) -> list[str]:
-    """Return the GPUs of jobs that an earlier start of the sweep left behind and that still run."""
-    running = [path.parent for path in folder.glob("*/.job.lock") if locks.is_held(path)]
-    return [gpu for path in running for gpu in gpus_of(read_job(path))]
+def left_running(folder: Path) -> dict[Path, list[str]]:
+    """Return the locks of jobs that an earlier start of the sweep left behind and that still run, with their GPUs."""
+    return {lock: gpus_of(read_job(lock.parent)) for lock in folder.glob("*/.job.lock") if locks.is_held(lock)}
 
 
 def parallel_jobs(plan: Plan, kind: str | None) -> int:
-    """Return how many jobs may run, or wait in a cluster's queue, at a time: a search must learn from some first."""
-    jobs = int(plan.config["sweep"]["jobs"])
-    return max(jobs, int(plan.composed.launcher["array_parallelism"])) if kind == "slurm" and plan.is_grid else jobs
+    """Return how many jobs may run, or wait in a cluster's queue, at a time.
+
+    That is `sweep.jobs`. Where nobody typed it, all jobs of a grid go into SLURM's queue, up to its launcher's
+    `array_parallelism`; a search must learn from some first.
+    """
+    if kind == "slurm" and plan.is_grid and "sweep.jobs" not in plan.typed:
+        return int(plan.composed.launcher["array_parallelism"])
+    return int(plan.config["sweep"]["jobs"])
 
 
 def all_checked(plan: Plan) -> Sequence[Job]:
@@ -138,6 +150,10 @@ def probes(plan: Plan) -> Sequence[Job]:
 
     Raises ConfigurationError with the mistakes of all of them, so that no search ends on a value that cannot be.
     """
+    if plan.config["sweep"]["retry"] == "stale":
+        raise UserError(
+            "sweep.retry=stale: a search has learnt from the trials that it would put aside; type sweep_dir=ANOTHER"
+        )
     if not plan.dimensions:
         raise UserError(
             "search: nothing is swept; type a key with several values, such as optimizer.lr=interval(0.01,1)"
@@ -194,6 +210,17 @@ def require_use(typed: Sequence[Typed], is_grid: bool) -> None:
             )
 
 
+def require_same_keys(plan: Plan) -> None:
+    """Raise UserError where jobs in a search's directory have other swept keys: one cannot learn from them."""
+    keys = {dimension.key for dimension in plan.dimensions}
+    for path in sorted(plan.folder.glob("*/job.json")):
+        if (others := read_job(path.parent).get("swept")) is not None and set(others) != keys:
+            raise UserError(
+                f"sweep_dir={plan.folder} holds {path.parent.name}, a job over {', '.join(others)}, not over "
+                f"{', '.join(sorted(keys))}; type sweep_dir=ANOTHER"
+            )
+
+
 def own_folder(path: Path) -> Path:
     """Make the directory of a sweep and return it. Raises UserError where that cannot be."""
     try:
@@ -242,7 +269,7 @@ def leave_results(plan: Plan, engine: Engine) -> None:
         known = [plan.folder / path.parent.name for path in plan.folder.glob("*/job.json")]
         jobs += earlier_jobs(plan, [path for path in known if path.name not in engine.seen])
         for job in jobs:
-            engine.states.setdefault(job.name, read_record(job.path).get("status") or "interrupted")
+            engine.states.setdefault(job.name, job.status or "interrupted")
     search = plan.config["search"]
     metrics, directions = objectives(search)
     write_table(plan.folder, jobs, engine.states)

@@ -15,7 +15,9 @@ from src.sweeps.job import Job, State, rounded
 EVERY = 1.0
 """Seconds between two drawings."""
 ROWS = 30
-"""Rows of the table: of more jobs, those that ended first are only counted."""
+"""Lines of the table: of more jobs, those that ended first are only counted."""
+HEAD = 2
+"""Lines above the jobs: how many are in which state, and what the columns are."""
 
 
 class Counted(Protocol):
@@ -55,22 +57,23 @@ class Table:
         if not self._live or (time.monotonic() - self._last < EVERY and not final):
             return
         self._last = time.monotonic()
-        lines = _lines(list(jobs.values()), states, self._numbers, self._jobs.total)
         size = shutil.get_terminal_size((100, 24))
-        lines = lines[: min(ROWS, size.lines - 2)]
+        room = max(0, min(ROWS, size.lines - 2) - HEAD)
+        lines = _lines(list(jobs.values()), states, self._numbers, self._jobs.total, room)
         up = f"\x1b[{self._drawn}F" if self._drawn else ""
         print(up + "".join(f"\x1b[K{line[: size.columns - 1]}\n" for line in lines) + "\x1b[J", end="", file=sys.stderr)
         sys.stderr.flush()
         self._drawn = len(lines)
 
 
-def _lines(jobs: Sequence[Job], states: dict[str, State], numbers: dict[str, int], total: int) -> list[str]:
+def _lines(jobs: Sequence[Job], states: dict[str, State], numbers: dict[str, int], total: int, room: int) -> list[str]:
+    """Return the lines of the table, of `room` jobs: of no others are the files read, once a second."""
     count = {state: sum(found == state for found in states.values()) for state in dict.fromkeys(states.values())}
     head = f"{total} jobs: " + ", ".join(f"{number} {state}" for state, number in count.items())
     running = [job for job in jobs if states.get(job.name) == "running"]
     rest = [job for job in jobs if states.get(job.name) not in ("running", None)]
     rows = [("job", "values", "state", "epoch", "metric", "left")]
-    for job in [*running, *reversed(rest)]:
+    for job in [*running, *reversed(rest)][:room]:
         epoch, left = progress(job)
         figures = ", ".join(f"{key} {value:.4f}" for key, value in monitored(job).items())
         shown_left = left if states[job.name] == "running" else ""

@@ -122,13 +122,17 @@ class Trials:
         return job
 
     def ended(self, job: Job, state: State) -> None:
-        """Tell the study what a job reached. One that was only cut off is left to the next start."""
+        """Tell the study what a job reached. One that was only cut off is left to the next start.
+
+        Raises UserError where it has no figure to go by; the trial has failed then.
+        """
         from optuna.trial import TrialState
 
         number = self._numbers[job.name] if job.trial is None else job.trial
         if state == "finished":
             figures = job.figures()
             if missing := [name for name in self.metrics if name not in figures]:
+                self.study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
                 raise UserError(
                     f"search.metric={', '.join(missing)}: {job.path} has no such figure ({', '.join(figures)})"
                 )

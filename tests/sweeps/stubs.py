@@ -69,6 +69,9 @@ class StubPlace:
     def find(self, job):
         return Adopted(job.lock) if job.lock.exists() and locks.is_held(job.lock) else None
 
+    def prepare(self, job):
+        pass
+
     def start(self, job, lent, private):
         job.path.mkdir(parents=True, exist_ok=True)
         lock = locks.hold(job.lock)

@@ -70,6 +70,7 @@ def test_submitit_runs_each_job_as_a_process(tmp_path):
         (["optimizer.lr=interval(0.01,1)"], "search=random or search=tpe"),
         (["optimizer.lr=interval(-1,1)", "search=tpe"], "optimizer.lr=-1.0"),
         (["search=tpe"], "nothing is swept"),
+        (["optimizer.lr=interval(0,1)", "search=tpe", "sweep.retry=stale"], "sweep.retry=stale: a search has learnt"),
         (["optimizer.lr=0.1,0.2", "sweep.jobs=1,2"], "one sweep has one sweep.jobs"),
         (["optimizer.lr=0.1,0.2", "sweep.retrry=failed"], "did you mean"),
         (["optimizer.lr=0.1,0.2", "pruner=median"], "a grid trains every point to its end"),

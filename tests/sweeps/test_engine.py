@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import signal
 import subprocess
@@ -16,7 +17,8 @@ from src.sweeps.engine import Engine
 from src.sweeps.grid import Grid
 from src.sweeps.job import Job
 from src.sweeps.processes import Adopted
-from src.sweeps.start import busy_gpus
+from src.sweeps.results import write_table
+from src.sweeps.start import left_running
 from tests.sweeps.stubs import CONFIG, Silent, StubPlace, job, write_run
 
 
@@ -145,6 +147,39 @@ def test_a_second_signal_reaches_the_jobs_too(tmp_path):
     assert place.started[0].told == [signal.SIGINT] * 2
 
 
+@pytest.mark.parametrize(("moment", "started"), [("prepare", []), ("start", [signal.SIGTERM])])
+def test_a_signal_while_the_first_job_is_started_is_not_lost(tmp_path, moment, started):
+    """Its first start takes seconds, in which people notice what they typed."""
+
+    class Slow(StubPlace):
+        pass
+
+    def interrupted(self, *arguments):
+        signal.raise_signal(signal.SIGTERM)
+        return getattr(StubPlace, moment)(self, *arguments)
+
+    setattr(Slow, moment, interrupted)
+    place = Slow(lambda job: ("running", {}))
+    engine = Engine(Grid([job(tmp_path, lr=n) for n in range(3)]), place, Silent(), 2, None, Gpus([]), -1)
+    assert engine.run() == signal.SIGTERM
+    assert [told for one in place.started for told in one.told] == started
+
+
+def test_an_error_of_the_sweep_lets_the_running_jobs_save_and_end_before_it_is_told(tmp_path):
+    class Full(StubPlace):
+        def start(self, job, lent, private):
+            if self.starts:
+                raise OSError("No space left on device")
+            return super().start(job, lent, private)
+
+    place = Full(lambda job: ("running", {}))
+    engine = Engine(Grid([job(tmp_path, lr=n) for n in range(2)]), place, Silent(), 2, None, Gpus([]), -1)
+    with pytest.raises(OSError, match="No space"):
+        engine.run()
+    assert place.started[0].told == [signal.SIGTERM]
+    assert list(engine.states.values()) == ["interrupted", "new"]
+
+
 def test_a_job_that_is_killed_is_continued_once(tmp_path):
     outcomes = {0: [None, "finished"], 1: [None, None], 2: ["finished"]}
     place, states = sweep(
@@ -161,9 +196,9 @@ def test_the_gpus_of_a_job_that_still_runs_are_lent_to_nobody_until_it_ends(tmp_
     running.path.mkdir()
     running.begin(None, ["a"])
     lock = locks.hold(running.lock)
-    assert busy_gpus(tmp_path) == ["a"]
+    left = left_running(tmp_path)
+    assert left == {running.lock: ["a"]}
     gpus = Gpus(["a", "b"])
-    gpus.reserve(busy_gpus(tmp_path))
 
     class Ends(Silent):
         def show(self, jobs, states):
@@ -174,12 +209,35 @@ def test_the_gpus_of_a_job_that_still_runs_are_lent_to_nobody_until_it_ends(tmp_
                 lock = None
 
     place = StubPlace(lambda job: ("finished", {}))
-    engine = Engine(Grid(jobs), place, Ends(), 2, None, gpus, -1)
+    engine = Engine(Grid(jobs), place, Ends(), 2, None, gpus, -1, left)
     engine.run()
     assert place.lent[0] == ["b"]
     assert len(place.starts) == 2
     assert sorted(gpus.free) == ["a", "b"]
     assert set(engine.states.values()) == {"finished"}
+
+
+def test_the_gpu_of_a_job_that_this_start_does_not_name_is_lent_when_it_has_ended(tmp_path, capsys):
+    on_gpu = CONFIG | {"trainer": {"accelerator": "gpu", "devices": 1}}
+    before, now = [Job(tmp_path, (f"lr={rate}",), {"lr": str(rate)}, on_gpu) for rate in (0.1, 0.01)]
+    before.path.mkdir()
+    before.begin(None, ["a"])
+    lock = locks.hold(before.lock)
+
+    class Ends(Silent):
+        looks = 0
+
+        def show(self, jobs, states):
+            self.looks += 1
+            if self.looks == 2:
+                assert list(states.values()) == ["new"]
+                os.close(lock)
+            assert self.looks < 10
+
+    place = StubPlace(lambda job: ("finished", {}))
+    Engine(Grid([now]), place, Ends(), 2, None, Gpus(["a"]), -1, left_running(tmp_path)).run()
+    assert place.lent == [["a"]]
+    assert before.name in capsys.readouterr().err
 
 
 def test_a_job_that_was_found_running_is_told_where_it_is_on_this_machine(tmp_path):
@@ -209,6 +267,17 @@ def test_each_job_has_gpus_of_its_own_and_waits_for_them(tmp_path):
     assert place.lent[:2] == [["a", "b"], ["c", "d"]]
     assert len(place.lent[2]) == 2
     assert set(states.values()) == {"finished"}
+
+
+def test_a_job_that_waits_for_a_gpu_when_the_sweep_is_stopped_has_a_row_in_its_table(tmp_path):
+    trainer = {"trainer": {"accelerator": "gpu", "devices": 1}}
+    jobs = [Job(tmp_path, (f"lr={n}",), {"lr": str(n)}, CONFIG | trainer) for n in range(3)]
+    place = StubPlace(lambda job: ("running", {}))
+    engine = Engine(Grid(jobs), place, Signals(signal.SIGINT), 2, None, Gpus(["a"]), -1)
+    engine.run()
+    write_table(tmp_path, list(engine.seen.values()), engine.states)
+    rows = list(csv.DictReader((tmp_path / "sweep.csv").open()))
+    assert [(row["lr"], row["state"]) for row in rows] == [("0", "interrupted"), ("1", "new")]
 
 
 def test_more_gpus_than_there_are_is_refused():

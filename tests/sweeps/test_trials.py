@@ -108,6 +108,21 @@ def test_pruned_and_failed_trials_count_and_failed_ones_are_repeated_when_asked(
     assert [trial.state.name for trial in trials.study.trials] == ["COMPLETE", "PRUNED", "FAIL", "COMPLETE"]
 
 
+def test_a_trial_without_the_metric_has_failed_for_that_reason_and_the_search_goes_on(tmp_path):
+    outcomes = iter([{"train/loss": 0.1}, {"val/accuracy": 0.5}])
+    trials = search(tmp_path, preset("random", n_trials=2))
+    place = StubPlace(lambda job: ("finished", next(outcomes)))
+    engine = Engine(trials, place, Silent(), 1, None, Gpus([]), -1)
+    engine.run()
+    assert [trial.state.name for trial in trials.study.trials] == ["FAIL", "COMPLETE"]
+    assert list(engine.states.values()) == ["failed", "finished"]
+    (without, _) = engine.seen.values()
+    assert "search.metric=val/accuracy" in without.reason()
+    assert job(tmp_path, **without.swept).state() == "failed"
+    again = run(search(tmp_path, preset("random", n_trials=2)))
+    assert again.starts == []
+
+
 def test_another_machine_on_the_same_storage_shares_the_trials_and_takes_over_those_of_the_dead(tmp_path):
     section = preset("random", n_trials=4, storage=f"sqlite:///{tmp_path}/study.db")
     here, there = (search(tmp_path / name, section) for name in ("here", "there"))
