@@ -25,6 +25,10 @@ OWNER, ALIVE, JOB, AGAIN = "owner", "alive", "job", "again"
 """What is noted of a trial: which sweep runs it, when it was last alive, its directory, and which trial it repeats."""
 
 
+COMPUTING = ("GPSampler", "BoTorchSampler")
+"""Samplers that draw with torch."""
+
+
 @dataclass
 class Trials:
     """The jobs of a search.
@@ -236,6 +240,16 @@ def objectives(section: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     if len(metrics) > 1 and section["pruner"] is not None:
         raise UserError("pruner: a trial with several objectives cannot be stopped early; leave pruner= away")
     return metrics, directions
+
+
+def computes(section: Mapping[str, Any]) -> bool:
+    """Return whether a search draws with torch in the sweep's own process, which cannot be copied from then on.
+
+    Threads of OpenMP do not follow into a copy, which would wait for them for ever, and autograd refuses to run in a
+    copy of a process in which it has seen a GPU.
+    """
+    section = section["sampler"] or {}
+    return str(section.get("_target_", "")).rpartition(".")[2] in COMPUTING
 
 
 def sampler(section: Mapping[str, Any], number: int) -> BaseSampler:
