@@ -53,7 +53,8 @@ class Trials:
     def __post_init__(self) -> None:
         """Open the study, and take up the trials that an earlier start left unfinished.
 
-        Raises UserError where the objectives are not as many as their directions, or the storage cannot be used.
+        Raises UserError where the objectives are not as many as their directions, the storage cannot be used, or the
+        study has drawn a key from something else.
         """
         import optuna
 
@@ -69,6 +70,7 @@ class Trials:
             pruner=build(self.section["pruner"]) if self.section["pruner"] else optuna.pruners.NopPruner(),
             load_if_exists=True,
         )
+        self._require_one_space()
         self._left = [trial for trial in self._in_state("RUNNING") if self._is_mine(trial)]
         if self.retry_failed:
             self._retry()
@@ -177,6 +179,23 @@ class Trials:
                 values = {key: self.by_key[key].written(trial.params[key]) for key in self.distributions}
                 found[kind] = self.make(values)
         return [job for job in found.values() if job.state() == "stale"]
+
+    def _require_one_space(self) -> None:
+        """Raise UserError where earlier trials drew a key from other choices, or from another kind of stretch."""
+        from optuna.distributions import check_distribution_compatibility
+
+        for trial in self.study.get_trials(deepcopy=False):
+            for key in self.distributions.keys() & trial.distributions.keys():
+                earlier = trial.distributions[key]
+                try:
+                    check_distribution_compatibility(earlier, self.distributions[key])
+                except ValueError as error:
+                    had = ",".join(map(str, getattr(earlier, "choices", ()))) or str(earlier)
+                    raise UserError(
+                        f"{self.by_key[key].text}: the study {self.name} has drawn {key} from {had}. A search goes on "
+                        "with more trials or other ends of a stretch, not with other choices or another scale: type "
+                        "sweep_dir=ANOTHER (and search.study=ANOTHER where you named one) to begin another"
+                    ) from error
 
     def _is_mine(self, trial: FrozenTrial) -> bool:
         """Return whether this sweep runs a trial; in a journal of its own it runs all of them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import time
 
 import optuna
@@ -179,6 +180,29 @@ def test_several_objectives_each_have_a_direction(tmp_path):
 def test_objectives_that_cannot_be_are_refused(tmp_path, changes, words):
     with pytest.raises(UserError, match=words):
         search(tmp_path, preset("tpe", **changes))
+
+
+@pytest.mark.parametrize(
+    ("earlier", "now", "words"),
+    [
+        ("m=a,b", "m=a,b,c", "m=a,b,c: the study study has drawn m from a,b"),
+        ("lr=interval(0.1,1)", "lr=tag(log,interval(0.1,1))", "sweep_dir=ANOTHER"),
+        ("n=int(interval(1,8))", "n=interval(1,8)", "sweep_dir=ANOTHER"),
+    ],
+)
+def test_a_study_that_drew_a_key_from_something_else_is_refused_and_left_as_it_was(tmp_path, earlier, now, words):
+    search(tmp_path, preset("random"), earlier).next()
+    with pytest.raises(UserError, match=re.escape(words)):
+        search(tmp_path, preset("random"), now)
+    assert search(tmp_path, preset("random"), earlier).next().trial == 0
+
+
+def test_a_stretch_may_get_other_ends(tmp_path):
+    first = search(tmp_path, preset("random", n_trials=2), "lr=interval(0.0,1.0)")
+    run(first)
+    second = search(tmp_path, preset("random", n_trials=3), "lr=interval(2.0,3.0)")
+    run(second)
+    assert [trial.params["lr"] > 1 for trial in second.study.trials] == [False, False, True]
 
 
 def test_a_killed_holder_of_the_journal_leaves_no_lock_behind(tmp_path):
