@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from src import seeds
 from src.config.build import build
 from src.config.signatures import signature
 from src.errors import UserError
+from src.files import write_text
 from src.sweeps.job import Job, State
 from src.sweeps.space import Dimension
 from src.sweeps.storage import open_storage
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
 
 OWNER, ALIVE, JOB, AGAIN = "owner", "alive", "job", "again"
-"""What is noted of a trial: which sweep runs it, when it was last alive, its directory, and which trial it repeats."""
+"""What is noted of a trial: the id of the sweep that runs it, when it was last alive, its directory, and which trial it repeats."""
 
 
 COMPUTING = ("GPSampler", "BoTorchSampler")
@@ -63,6 +65,7 @@ class Trials:
         self.by_key = {dimension.key: dimension for dimension in self.dimensions}
         self.metrics, directions = objectives(self.section)
         self.storage = open_storage(self.section["storage"], self.folder)
+        self.owner = owner(self.folder)
         self.study = optuna.create_study(
             storage=self.storage,
             study_name=self.name,
@@ -112,7 +115,7 @@ class Trials:
             return None
         self.study.sampler = sampler(self.section["sampler"], len(self.study.get_trials(deepcopy=False)))
         trial = self.study.ask(fixed_distributions=self.distributions)
-        self._note(trial._trial_id, OWNER, str(self.folder))
+        self._note(trial._trial_id, OWNER, self.owner)
         return self._job(self._frozen(trial))
 
     def _job(self, trial: FrozenTrial) -> Job:
@@ -199,7 +202,7 @@ class Trials:
 
     def _is_mine(self, trial: FrozenTrial) -> bool:
         """Return whether this sweep runs a trial; in a journal of its own it runs all of them."""
-        return self.section["storage"] is None or trial.user_attrs.get(OWNER) == str(self.folder)
+        return self.section["storage"] is None or trial.user_attrs.get(OWNER) == self.owner
 
     def _in_state(self, name: str) -> list[FrozenTrial]:
         from optuna.trial import TrialState
@@ -226,6 +229,18 @@ class Trials:
 
     def _frozen(self, trial: Trial) -> FrozenTrial:
         return self.storage.get_trial(trial._trial_id)
+
+
+def owner(folder: Path) -> str:
+    """Return the id of the sweep in a directory, made when first asked for.
+
+    Not its path: machines with disks of their own may have equal ones.
+    """
+    path = folder / ".owner"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(path, uuid.uuid4().hex)
+    return path.read_text()
 
 
 def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:

@@ -116,13 +116,28 @@ def test_another_machine_on_the_same_storage_shares_the_trials_and_takes_over_th
     assert here.next().path != lost.path
     study = here.study
     trial = study.trials[lost.trial]
-    assert trial.user_attrs[OWNER] == str(tmp_path / "there")
+    assert trial.user_attrs[OWNER] == there.owner
     here.storage.set_trial_user_attr(trial._trial_id, ALIVE, time.time() - section["dead_after"] - 1)
     taken = here.next()
     assert taken.swept == lost.swept
     assert study.trials[lost.trial].state is optuna.trial.TrialState.FAIL
     there.ended(lost, "finished") if (write_run(lost, "finished") or False) else None
     assert len(counted(study.trials)) == 2
+
+
+def test_machines_with_equal_paths_on_disks_of_their_own_are_not_taken_for_each_other(tmp_path):
+    section = preset("random", n_trials=4, storage=f"sqlite:///{tmp_path}/study.db")
+    (sweep := tmp_path / "sweep").mkdir()
+    here = search(sweep, section)
+    begun = here.next()
+    sweep.rename(tmp_path / "disk of another machine")
+    there = search(sweep, section)
+    assert there.waits
+    assert there.next().trial != begun.trial
+    sweep.rename(tmp_path / "disk of the other")
+    (tmp_path / "disk of another machine").rename(sweep)
+    again = search(sweep, section)
+    assert again.next().trial == begun.trial
 
 
 def test_the_last_machine_waits_for_the_others_and_runs_what_a_dead_one_left(tmp_path, monkeypatch):
