@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
 
 OWNER, ALIVE, JOB, AGAIN = "owner", "alive", "job", "again"
-"""What is noted of a trial: the id of the sweep that runs it, when it was last alive, its directory, and which trial it repeats."""
+"""What is noted of a trial: the id of its sweep, when it was last alive, its directory, and which trial it repeats."""
 
 
 COMPUTING = ("GPSampler", "BoTorchSampler")
@@ -147,10 +147,16 @@ class Trials:
         elif state in ("failed", "stale"):
             self.study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
 
-    def alive(self, job: Job) -> None:
-        """Note that a trial's job runs, for other machines on the same storage to see."""
-        if self.section["storage"] is not None and job.trial is not None:
-            self._note(self._id(job.trial), ALIVE, time.time())
+    def alive(self, jobs: Sequence[Job]) -> None:
+        """Note for other machines on the same storage that trials are not given up: their jobs run, or wait here.
+
+        So do those that an earlier start left and that have not had their turn.
+        """
+        if self.section["storage"] is None:
+            return
+        numbers = [job.trial for job in jobs if job.trial is not None] + [trial.number for trial in self._left]
+        for number in numbers:
+            self._note(self._id(number), ALIVE, time.time())
 
     def _take_over_the_dead(self) -> None:
         """Queue trials of others again that nobody has been heard of for `dead_after` seconds."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import signal
 import time
 
 import optuna
@@ -17,7 +18,7 @@ from src.sweeps.devices import Gpus
 from src.sweeps.engine import Engine
 from src.sweeps.space import dimension
 from src.sweeps.trials import ALIVE, OWNER, Trials, counted
-from tests.sweeps.stubs import Silent, StubPlace, job, write_run
+from tests.sweeps.stubs import CONFIG, Silent, StubPlace, job, write_run
 
 RATE = "lr=tag(log,interval(0.00001,1))"
 
@@ -138,6 +139,35 @@ def test_machines_with_equal_paths_on_disks_of_their_own_are_not_taken_for_each_
     (tmp_path / "disk of another machine").rename(sweep)
     again = search(sweep, section)
     assert again.next().trial == begun.trial
+
+
+def test_trials_that_run_or_wait_for_a_gpu_or_for_their_turn_are_not_taken_for_dead(tmp_path, monkeypatch):
+    """One of three that an earlier start left runs on the only GPU, one waits for it, and one was not looked at."""
+    monkeypatch.setattr("src.sweeps.engine.WAIT", 0)
+    monkeypatch.setattr("src.sweeps.engine.BEAT", 0)
+    monkeypatch.setitem(CONFIG["trainer"], "accelerator", "gpu")
+    section = preset("random", n_trials=3, storage=f"sqlite:///{tmp_path}/study.db")
+    earlier = search(tmp_path / "here", section)
+    left = [earlier.next().trial for _ in range(3)]
+    start = time.time()
+    here, there = (search(tmp_path / name, section) for name in ("here", "there"))
+    for trial in here.study.trials:
+        here.storage.set_trial_user_attr(trial._trial_id, ALIVE, start - section["dead_after"] - 1)
+
+    class Stops(Silent):
+        looks = 0
+
+        def show(self, jobs, states):
+            self.looks += 1
+            if self.looks == 2:
+                assert there.next() is None
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    place = StubPlace(lambda job: ("running", {}))
+    Engine(here, place, Stops(), 2, None, Gpus(["0"]), -1).run()
+    assert len(place.starts) == 1
+    trials = [here.study.trials[number] for number in left]
+    assert all(trial.user_attrs[ALIVE] >= start for trial in trials)
 
 
 def test_the_last_machine_waits_for_the_others_and_runs_what_a_dead_one_left(tmp_path, monkeypatch):
