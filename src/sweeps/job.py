@@ -137,9 +137,12 @@ class Job:
             return {}
         return {str(key): float(value) for key, value in figures.items()}
 
-    def begin(self, study: Mapping[str, Any] | None, gpus: Sequence[str] = ()) -> None:
-        """Write down that it starts, before it does: what it is, and which attempt this is, with which GPUs."""
-        attempt = {"start": _now(), "end": None, "exit_code": None}
+    def begin(self, study: Mapping[str, Any] | None, gpus: Sequence[str] = (), *, slurm_job: int | None = None) -> None:
+        """Write down that it starts, before it does: what it is, and which attempt this is, with which GPUs.
+
+        `slurm_job` is the attempt's number in SLURM, which tells it from attempts that were submitted before.
+        """
+        attempt = {"start": _now(), "end": None, "exit_code": None, "gpus": list(gpus), "slurm_job": slurm_job}
         self.known |= {
             "sweep": self.folder.name,
             "overrides": list(self.overrides),
@@ -147,7 +150,7 @@ class Job:
             "digest": digest_of(self.config),
             "trial": self.trial,
             "study": study,
-            "attempts": [*self.known.get("attempts", []), attempt | {"gpus": list(gpus)}],
+            "attempts": [*self.known.get("attempts", []), attempt],
         }
         write_json(self.path / "job.json", self.known)
 
