@@ -87,7 +87,7 @@ class Cluster:
         queued = self._queue.of(queue_name(job)) if self.kind == "slurm" else None
         if queued is not None and not queued.is_over:
             return Submitted(job, queued.id, self._queue, self.study)
-        return Adopted(job.lock) if job.lock.exists() and locks.is_held(job.lock) else None
+        return Adopted(job.lock) if locks.is_held(job.lock) else None
 
     def start(self, job: Job, lent: list[str], private: tuple[int, ...]) -> Running | None:
         """Submit a job; None where another process holds it. Raises UserError where the scheduler refuses it."""

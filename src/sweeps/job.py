@@ -104,7 +104,7 @@ class Job:
 
     def state(self) -> State:
         """Return how it stands, from what is on disk: a state that no process held is one of a process that died."""
-        if self.lock.exists() and locks.is_held(self.lock):
+        if locks.is_held(self.lock):
             return "running"
         if self.has_run and self.known.get("digest") != digest_of(self.config):
             return "stale"
@@ -157,11 +157,11 @@ class Job:
     def end(self, exit_code: int | None, why: str | None = None) -> None:
         """Write down how it ended, unless that was done; None where nobody knows, as another sweep had started it.
 
-        `why` is a scheduler's word for it.
+        Nothing is written of one that a scheduler ended before it had begun. `why` is the scheduler's word for it.
         """
         self.known = read_job(self.path)
-        attempt = self.known["attempts"][-1]
-        if attempt["end"] is None:
+        attempts = self.known.get("attempts")
+        if attempts and (attempt := attempts[-1])["end"] is None:
             attempt |= {"end": _now(), "exit_code": exit_code, "why": why}
             write_json(self.path / "job.json", self.known)
 

@@ -61,3 +61,12 @@ def test_a_job_that_was_found_running_has_the_exit_code_that_it_writes_down(tmp_
     queue.said = Queued(8, "FAILED")
     assert running.poll() == 3
     assert len(wanted.known["attempts"]) == 1
+
+
+def test_a_job_that_completed_without_having_begun_is_as_new(tmp_path, queue):
+    """As where the process that was to carry it found it taken."""
+    wanted = job(tmp_path, lr=0.1)
+    waiting = found(wanted, queue, "PENDING")
+    queue.said = Queued(8, "COMPLETED")
+    wanted.end(waiting.poll())
+    assert wanted.state() == "new"
