@@ -32,7 +32,7 @@ class Pruning(AfterMetrics):
     """Reports the search's metric after every epoch in which it was measured, and stops where the pruner says so.
 
     The first process asks; all of them hear the answer and stop together, after the epoch has been saved. What has
-    come to its last epoch is no longer stopped.
+    come to its last epoch is no longer stopped, nor is a trial that other machines have given up: they repeat it.
     """
 
     def __init__(self, *, folder: Path, study: Mapping[str, Any], trial: int) -> None:
@@ -55,11 +55,16 @@ class Pruning(AfterMetrics):
             raise Pruned(f"pruned after epoch {epoch} with {metric} {value:.4f}")
 
     def _should_stop(self, value: float, epoch: int) -> bool:
+        from optuna.exceptions import UpdateFinishedTrialError
+
         if self._trial is None:
             self._trial = self._open()
-        if epoch not in self._trial._cached_frozen_trial.intermediate_values:  # a continued run repeats nothing
-            self._trial.report(value, epoch)
-        return self._trial.should_prune()
+        try:
+            if epoch not in self._trial._cached_frozen_trial.intermediate_values:  # a continued run repeats nothing
+                self._trial.report(value, epoch)
+            return self._trial.should_prune()
+        except UpdateFinishedTrialError:
+            return False
 
     def _open(self) -> Trial:
         import optuna

@@ -39,7 +39,8 @@ class Carried:
         if job.has_run and read_record(job.path).get("status") in ("finished", "pruned"):
             os.close(lock)  # queued again as it ended
             return 0
-        job.begin(self.study)
+        number = os.environ.get("SLURM_JOB_ID")
+        job.begin(self.study, slurm_job=int(number) if number else None)
         environment = {key: value for key, value in os.environ.items() if not key.startswith(FOR_ONE_PROCESS)}
         with job.log.open("ab") as output:
             self._process = subprocess.Popen(

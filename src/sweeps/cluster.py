@@ -86,9 +86,8 @@ class Cluster:
         """
         queued = self._queue.of(queue_name(job)) if self.kind == "slurm" else None
         if queued is not None and not queued.is_over:
-            begun = max(0, len(job.known.get("attempts", [])) - 1)
-            return Submitted(job, queued.id, self._queue, self.study, begun)
-        return Adopted(job.lock) if job.lock.exists() and locks.is_held(job.lock) else None
+            return Submitted(job, queued.id, self._queue, self.study)
+        return Adopted(job.lock) if locks.is_held(job.lock) else None
 
     def prepare(self, job: Job) -> None:
         """Submitting takes no preparation."""
@@ -113,7 +112,7 @@ class Cluster:
             return Local(submitted)
         number = int(submitted.job_id)
         self._queue.submitted(queue_name(job), number)
-        return Submitted(job, number, self._queue, self.study, len(job.known.get("attempts", [])))
+        return Submitted(job, number, self._queue, self.study)
 
     def _parameters(self) -> dict[str, Any]:
         given = {key: value for key, value in self.launcher.items() if key not in _NOT_PASSED_ON}
@@ -133,8 +132,6 @@ class Submitted:
     id: int
     queue: SlurmQueue
     study: Mapping[str, Any] | None
-    begun: int
-    """The attempts that there were before this one."""
     detached: bool = True
     """It needs nobody to wait for it."""
     _left: float | None = None
@@ -150,8 +147,8 @@ class Submitted:
             self._left = None
             return None
         self._left = self._left or time.monotonic()
-        attempts = read_job(self.job.path).get("attempts", [])
-        if len(attempts) > self.begun and attempts[-1]["end"]:
+        attempts = [one for one in read_job(self.job.path).get("attempts", []) if one.get("slurm_job") == self.id]
+        if attempts and attempts[-1]["end"]:
             return int(attempts[-1]["exit_code"])
         if time.monotonic() - self._left < VISIBLE:
             return None
@@ -159,8 +156,8 @@ class Submitted:
         if how == "COMPLETED":  # it found the job taken, or at its end
             return 0
         code = 128 + signal.SIGTERM if how == "CANCELLED" else -signal.SIGKILL
-        if len(attempts) <= self.begun:
-            self.job.begin(self.study)
+        if not attempts:
+            self.job.begin(self.study, slurm_job=self.id)
         self.job.end(code, f"SLURM job {self.id}: {how}")
         return code
 

@@ -22,6 +22,8 @@ from src.sweeps.processes import Adopted, Running
 
 WAIT = 0.1
 """Seconds between two looks at the running jobs."""
+BEAT = 30
+"""Seconds between two signs of life for other machines."""
 
 RESTING: tuple[State, ...] = ("finished", "pruned", "failed", "stale")
 """States in which a job is left alone unless `sweep.retry` names it."""
@@ -39,8 +41,8 @@ class Jobs(Protocol):
         Raises UserError where what it reached is of no use, though it finished.
         """
 
-    def alive(self, job: Job) -> None:
-        """Take note that a job runs; called now and then."""
+    def alive(self, jobs: Sequence[Job]) -> None:
+        """Take note of the jobs that run, or wait for a GPU; called every `BEAT` seconds."""
 
     @property
     def total(self) -> int:
@@ -132,10 +134,9 @@ class Engine:
             if not self._slots and (self._stop is not None or not (self._waiting or self.jobs.waits)):
                 return self._stop
             self.watcher.show(self.seen, self.states)
-            if time.monotonic() - beat > 30:
+            if time.monotonic() - beat > BEAT:
                 beat = time.monotonic()
-                for slot in self._slots:
-                    self.jobs.alive(slot.job)
+                self.jobs.alive([*(slot.job for slot in self._slots), *self._waiting])
             time.sleep(WAIT if self._slots else 10 * WAIT)  # of others' trials nothing is heard so often
 
     def _wind_down(self) -> None:

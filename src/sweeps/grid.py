@@ -30,8 +30,8 @@ class Grid:
     def ended(self, job: Job, state: State) -> None:
         """Nothing depends on how a job ended."""
 
-    def alive(self, job: Job) -> None:
-        """Nobody else waits for it."""
+    def alive(self, jobs: Sequence[Job]) -> None:
+        """Nobody else waits for them."""
 
     @property
     def total(self) -> int:

@@ -109,7 +109,7 @@ class Job:
 
     def state(self) -> State:
         """Return how it stands, from what is on disk: a state that no process held is one of a process that died."""
-        if self.lock.exists() and locks.is_held(self.lock):
+        if locks.is_held(self.lock):
             return "running"
         if self.has_run and self.known.get("digest") != digest_of(self.config):
             return "stale"
@@ -143,9 +143,12 @@ class Job:
             return {}
         return {str(key): float(value) for key, value in figures.items()}
 
-    def begin(self, study: Mapping[str, Any] | None, gpus: Sequence[str] = ()) -> None:
-        """Write down that it starts, before it does: what it is, and which attempt this is, with which GPUs."""
-        attempt = {"start": _now(), "end": None, "exit_code": None}
+    def begin(self, study: Mapping[str, Any] | None, gpus: Sequence[str] = (), *, slurm_job: int | None = None) -> None:
+        """Write down that it starts, before it does: what it is, and which attempt this is, with which GPUs.
+
+        `slurm_job` is the attempt's number in SLURM, which tells it from attempts that were submitted before.
+        """
+        attempt = {"start": _now(), "end": None, "exit_code": None, "gpus": list(gpus), "slurm_job": slurm_job}
         self.known |= {
             "sweep": self.folder.name,
             "overrides": list(self.overrides),
@@ -154,18 +157,18 @@ class Job:
             "trial": self.trial,
             "study": study,
             "rejected": None,
-            "attempts": [*self.known.get("attempts", []), attempt | {"gpus": list(gpus)}],
+            "attempts": [*self.known.get("attempts", []), attempt],
         }
         write_json(self.path / "job.json", self.known)
 
     def end(self, exit_code: int | None, why: str | None = None) -> None:
         """Write down how it ended, unless that was done; None where nobody knows, as another sweep had started it.
 
-        `why` is a scheduler's word for it.
+        Nothing is written of one that a scheduler ended before it had begun. `why` is the scheduler's word for it.
         """
         self.known = read_job(self.path)
-        attempt = self.known["attempts"][-1]
-        if attempt["end"] is None:
+        attempts = self.known.get("attempts")
+        if attempts and (attempt := attempts[-1])["end"] is None:
             attempt |= {"end": _now(), "exit_code": exit_code, "why": why}
             write_json(self.path / "job.json", self.known)
 

@@ -11,28 +11,43 @@ import fcntl
 import getpass
 import os
 import platform
+import time
 from pathlib import Path
 
 from src.errors import UserError
+
+LOOK = 1.0
+"""Seconds for which a lock is asked for again: those who only look at it have it for a moment."""
 
 
 def hold(path: Path) -> int | None:
     """Take a lock and return its file descriptor, to be closed and never unlocked; None where others hold it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
+    patience = time.monotonic() + LOOK
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > patience:
+                os.close(descriptor)
+                return None
+            time.sleep(LOOK / 20)
+        else:
+            return descriptor
 
 
 def is_held(path: Path) -> bool:
-    """Return whether some process holds the lock."""
-    descriptor = hold(path)
-    if descriptor is None:
+    """Return whether some process holds the lock; others who look at the same time do not count."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
         return True
-    os.close(descriptor)
+    finally:
+        os.close(descriptor)
     return False
 
 

@@ -28,7 +28,7 @@ from src.sweeps.job import Job, below, gpus_of, is_control, read_job, short_dige
 from src.sweeps.local import ThisMachine
 from src.sweeps.space import Dimension, dimensions
 from src.sweeps.table import Table
-from src.sweeps.trials import Trials, objectives
+from src.sweeps.trials import Trials, computes, objectives
 
 
 class Plan:
@@ -97,7 +97,8 @@ def sweep(assessment: Assessment, file: str | None = None) -> int:
     if kind:
         require_one_task(plan.composed.launcher, checked)
     lock = locks.hold_sweep(own_folder(plan.folder))
-    place: ThisMachine | Cluster = ThisMachine(settings["preload"], settings["jobs"])
+    preload = settings["preload"] and not computes(plan.config["search"])
+    place: ThisMachine | Cluster = ThisMachine(preload, settings["jobs"])
     if kind:
         place = Cluster(kind, plan.composed.launcher)
     jobs: Jobs = Grid(checked)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from src import seeds
 from src.config.build import build
 from src.config.signatures import signature
 from src.errors import UserError
+from src.files import write_text
 from src.sweeps.job import Job, State
 from src.sweeps.space import Dimension
 from src.sweeps.storage import open_storage
@@ -22,7 +24,11 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
 
 OWNER, ALIVE, JOB, AGAIN = "owner", "alive", "job", "again"
-"""What is noted of a trial: which sweep runs it, when it was last alive, its directory, and which trial it repeats."""
+"""What is noted of a trial: the id of its sweep, when it was last alive, its directory, and which trial it repeats."""
+
+
+COMPUTING = ("GPSampler", "BoTorchSampler")
+"""Samplers that draw with torch."""
 
 
 @dataclass
@@ -49,7 +55,8 @@ class Trials:
     def __post_init__(self) -> None:
         """Open the study, and take up the trials that an earlier start left unfinished.
 
-        Raises UserError where the objectives are not as many as their directions, or the storage cannot be used.
+        Raises UserError where the objectives are not as many as their directions, the storage cannot be used, or the
+        study has drawn a key from something else.
         """
         import optuna
 
@@ -58,6 +65,7 @@ class Trials:
         self.by_key = {dimension.key: dimension for dimension in self.dimensions}
         self.metrics, directions = objectives(self.section)
         self.storage = open_storage(self.section["storage"], self.folder)
+        self.owner = owner(self.folder)
         self.study = optuna.create_study(
             storage=self.storage,
             study_name=self.name,
@@ -65,6 +73,7 @@ class Trials:
             pruner=build(self.section["pruner"]) if self.section["pruner"] else optuna.pruners.NopPruner(),
             load_if_exists=True,
         )
+        self._require_one_space()
         self._left = [trial for trial in self._in_state("RUNNING") if self._is_mine(trial)]
         if self.retry_failed:
             self._retry()
@@ -106,7 +115,7 @@ class Trials:
             return None
         self.study.sampler = sampler(self.section["sampler"], len(self.study.get_trials(deepcopy=False)))
         trial = self.study.ask(fixed_distributions=self.distributions)
-        self._note(trial._trial_id, OWNER, str(self.folder))
+        self._note(trial._trial_id, OWNER, self.owner)
         return self._job(self._frozen(trial))
 
     def _job(self, trial: FrozenTrial) -> Job:
@@ -142,10 +151,16 @@ class Trials:
         elif state in ("failed", "stale"):
             self.study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
 
-    def alive(self, job: Job) -> None:
-        """Note that a trial's job runs, for other machines on the same storage to see."""
-        if self.section["storage"] is not None and job.trial is not None:
-            self._note(self._id(job.trial), ALIVE, time.time())
+    def alive(self, jobs: Sequence[Job]) -> None:
+        """Note for other machines on the same storage that trials are not given up: their jobs run, or wait here.
+
+        So do those that an earlier start left and that have not had their turn.
+        """
+        if self.section["storage"] is None:
+            return
+        numbers = [job.trial for job in jobs if job.trial is not None] + [trial.number for trial in self._left]
+        for number in numbers:
+            self._note(self._id(number), ALIVE, time.time())
 
     def _take_over_the_dead(self) -> None:
         """Queue trials of others again that nobody has been heard of for `dead_after` seconds."""
@@ -178,9 +193,26 @@ class Trials:
                 found[kind] = self.make(values)
         return [job for job in found.values() if job.state() == "stale"]
 
+    def _require_one_space(self) -> None:
+        """Raise UserError where earlier trials drew a key from other choices, or from another kind of stretch."""
+        from optuna.distributions import check_distribution_compatibility
+
+        for trial in self.study.get_trials(deepcopy=False):
+            for key in self.distributions.keys() & trial.distributions.keys():
+                earlier = trial.distributions[key]
+                try:
+                    check_distribution_compatibility(earlier, self.distributions[key])
+                except ValueError as error:
+                    had = ",".join(map(str, getattr(earlier, "choices", ()))) or str(earlier)
+                    raise UserError(
+                        f"{self.by_key[key].text}: the study {self.name} has drawn {key} from {had}. A search goes on "
+                        "with more trials or other ends of a stretch, not with other choices or another scale: type "
+                        "sweep_dir=ANOTHER (and search.study=ANOTHER where you named one) to begin another"
+                    ) from error
+
     def _is_mine(self, trial: FrozenTrial) -> bool:
         """Return whether this sweep runs a trial; in a journal of its own it runs all of them."""
-        return self.section["storage"] is None or trial.user_attrs.get(OWNER) == str(self.folder)
+        return self.section["storage"] is None or trial.user_attrs.get(OWNER) == self.owner
 
     def _in_state(self, name: str) -> list[FrozenTrial]:
         from optuna.trial import TrialState
@@ -207,6 +239,18 @@ class Trials:
 
     def _frozen(self, trial: Trial) -> FrozenTrial:
         return self.storage.get_trial(trial._trial_id)
+
+
+def owner(folder: Path) -> str:
+    """Return the id of the sweep in a directory, made when first asked for.
+
+    Not its path: machines with disks of their own may have equal ones.
+    """
+    path = folder / ".owner"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(path, uuid.uuid4().hex)
+    return path.read_text()
 
 
 def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
@@ -240,6 +284,16 @@ def objectives(section: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     if len(metrics) > 1 and section["pruner"] is not None:
         raise UserError("pruner: a trial with several objectives cannot be stopped early; leave pruner= away")
     return metrics, directions
+
+
+def computes(section: Mapping[str, Any]) -> bool:
+    """Return whether a search draws with torch in the sweep's own process, which cannot be copied from then on.
+
+    Threads of OpenMP do not follow into a copy, which would wait for them for ever, and autograd refuses to run in a
+    copy of a process in which it has seen a GPU.
+    """
+    section = section["sampler"] or {}
+    return str(section.get("_target_", "")).rpartition(".")[2] in COMPUTING
 
 
 def sampler(section: Mapping[str, Any], number: int) -> BaseSampler:

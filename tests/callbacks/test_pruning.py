@@ -43,6 +43,17 @@ def test_never_stopped_after_the_last_epoch_which_is_still_reported(tmp_path, pr
     assert trial.intermediate_values == {3: 0.4}
 
 
+@pytest.mark.parametrize("reported", [0, 1])
+def test_a_trial_that_others_have_given_up_trains_on_and_reports_no_more(tmp_path, pruning, reported):
+    for epoch in range(1, reported + 1):
+        pruning.on_train_epoch_end(trainer(tmp_path, 0.6, epoch), None)
+    study = optuna.load_study(storage=open_storage(None, tmp_path), study_name="s")
+    study.tell(0, state=optuna.trial.TrialState.FAIL)
+    pruning.on_train_epoch_end(trainer(tmp_path, 0.4, reported + 1), None)
+    (trial,) = study.trials
+    assert list(trial.intermediate_values) == list(range(1, reported + 1))
+
+
 def test_each_process_writes_down_when_it_was_stopped(tmp_path, pruning):
     (tmp_path / "ranks").mkdir()
     (tmp_path / "ranks" / "1.json").write_text('{"digest": "d"}')

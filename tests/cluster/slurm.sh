@@ -8,6 +8,14 @@ set -euo pipefail
 folder=${TMPDIR:-/tmp}/convpipe-slurm
 export SLURM_CONF=$folder/slurm.conf
 
+own_folder() {  # anybody can make a folder of this name where it is expected, and root's files would go where it points
+  mkdir -m 755 "$folder" 2>/dev/null || true
+  if [ -L "$folder" ] || [ ! -d "$folder" ] || [ ! -O "$folder" ]; then
+    echo "slurm.sh: $folder is not a folder of this user's own: remove it, or set TMPDIR to another place" >&2
+    exit 1
+  fi
+}
+
 runs() {  # whether the process that a file names lives
   [ -s "$1" ] && kill -0 "$(cat "$1")" 2>/dev/null
 }
@@ -88,6 +96,6 @@ stop() {
 }
 
 case ${1:-} in
-  start | stop) "$1" ;;
+  start | stop) own_folder && "$1" ;;
   *) echo "slurm.sh start, or slurm.sh stop" >&2; exit 2 ;;
 esac

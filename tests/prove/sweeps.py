@@ -10,11 +10,15 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import optuna
 import yaml
+from optuna.trial import TrialState as State
 
+from src.sweeps.storage import open_storage
 from tests.prove.promise import ROOT, Promise, command, same, tensors
 
 EPOCHS = 4
@@ -88,10 +92,12 @@ def pruned(folder: Path) -> Iterator[Promise]:
     process.wait()
     finish(*SEARCH, where)
     states = {name: record["status"] for name, record in records(folder / "search").items()}
-    trials = len(list(csv.DictReader((folder / "search" / "sweep.csv").open())))
-    text = f"TPE with pruning, killed in trial {begun} and continued"
+    ended, left = trials(folder / "search")
     yield Promise(
-        f"{text}: trials", f"{trials}, {len(states)} directories", "20, 20", trials == len(states) == 20 and begun > 0
+        f"TPE with pruning, killed in trial {begun} and continued: trials ended, trials left, directories",
+        f"{ended}, {left}, {len(states)}",
+        "20, 0, 20",
+        (ended, left, len(states)) == (20, 0, 20) and begun > 0,
     )
     stopped = [stops(folder / "search" / name) for name, status in states.items() if status == "pruned"]
     early = sum(len(epochs) == 2 and len(set(epochs)) == 1 and epochs[0] < EPOCHS for epochs in stopped)
@@ -124,6 +130,16 @@ def alike(sweep: Path, kind: str, jobs: int) -> Iterator[Promise]:
     yield Promise(text, f"{right} of {len(list(sweep.glob('*/config.yaml')))}", f"{jobs} of {jobs}", right == jobs)
     left = processes_with(str(sweep))
     yield Promise("... processes left running", str(left), "0", left == 0)
+
+
+def trials(sweep: Path) -> tuple[int, int]:
+    """Return how many trials of a study have reached something, and how many are left, by its journal.
+
+    One that a kill cut off while it was drawn has failed, and is neither.
+    """
+    found = optuna.load_study(study_name=sweep.name, storage=open_storage(None, sweep)).trials
+    states = Counter(trial.state for trial in found)
+    return states[State.COMPLETE] + states[State.PRUNED], states[State.RUNNING] + states[State.WAITING]
 
 
 def checkpoint(run_dir: Path) -> Path:

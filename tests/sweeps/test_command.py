@@ -15,6 +15,7 @@ import pytest
 
 from src.config.command import compose
 from src.errors import UserError
+from src.sweeps import start
 from tests.prove.promise import ROOT, command, same, tensors
 from tests.training import TINY, on_top, train
 
@@ -52,6 +53,19 @@ def test_a_sweep_killed_with_all_its_jobs_goes_on_to_the_bits_of_single_runs_and
     page = (folder / "report.html").read_text()
     assert "Best" in page
     assert "optimizer.lr=0.1" in page
+
+
+def test_a_search_that_draws_with_torch_is_not_copied(tmp_path, monkeypatch):
+    """A copy would wait for ever for the threads that torch has in the sweep's process."""
+
+    def place(preload, jobs):
+        raise UserError(f"copies: {preload}")
+
+    monkeypatch.setattr(start, "ThisMachine", place)
+    for search, copied in (("gp", False), ("tpe", True), ("grid", True)):
+        space = "0.1,0.2" if search == "grid" else "interval(0,1)"
+        with pytest.raises(UserError, match=f"copies: {copied}"):
+            compose("train", sweep(f"optimizer.lr={space}", f"search={search}", f"sweep_dir={tmp_path}/{search}")[3:])
 
 
 def test_submitit_runs_each_job_as_a_process(tmp_path):

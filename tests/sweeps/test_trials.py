@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import re
+import signal
 import time
 
 import optuna
@@ -16,7 +18,7 @@ from src.sweeps.devices import Gpus
 from src.sweeps.engine import Engine
 from src.sweeps.space import dimension
 from src.sweeps.trials import ALIVE, OWNER, Trials, counted
-from tests.sweeps.stubs import Silent, StubPlace, job, write_run
+from tests.sweeps.stubs import CONFIG, Silent, StubPlace, job, write_run
 
 RATE = "lr=tag(log,interval(0.00001,1))"
 
@@ -130,13 +132,57 @@ def test_another_machine_on_the_same_storage_shares_the_trials_and_takes_over_th
     assert here.next().path != lost.path
     study = here.study
     trial = study.trials[lost.trial]
-    assert trial.user_attrs[OWNER] == str(tmp_path / "there")
+    assert trial.user_attrs[OWNER] == there.owner
     here.storage.set_trial_user_attr(trial._trial_id, ALIVE, time.time() - section["dead_after"] - 1)
     taken = here.next()
     assert taken.swept == lost.swept
     assert study.trials[lost.trial].state is optuna.trial.TrialState.FAIL
     there.ended(lost, "finished") if (write_run(lost, "finished") or False) else None
     assert len(counted(study.trials)) == 2
+
+
+def test_machines_with_equal_paths_on_disks_of_their_own_are_not_taken_for_each_other(tmp_path):
+    section = preset("random", n_trials=4, storage=f"sqlite:///{tmp_path}/study.db")
+    (sweep := tmp_path / "sweep").mkdir()
+    here = search(sweep, section)
+    begun = here.next()
+    sweep.rename(tmp_path / "disk of another machine")
+    there = search(sweep, section)
+    assert there.waits
+    assert there.next().trial != begun.trial
+    sweep.rename(tmp_path / "disk of the other")
+    (tmp_path / "disk of another machine").rename(sweep)
+    again = search(sweep, section)
+    assert again.next().trial == begun.trial
+
+
+def test_trials_that_run_or_wait_for_a_gpu_or_for_their_turn_are_not_taken_for_dead(tmp_path, monkeypatch):
+    """One of three that an earlier start left runs on the only GPU, one waits for it, and one was not looked at."""
+    monkeypatch.setattr("src.sweeps.engine.WAIT", 0)
+    monkeypatch.setattr("src.sweeps.engine.BEAT", 0)
+    monkeypatch.setitem(CONFIG["trainer"], "accelerator", "gpu")
+    section = preset("random", n_trials=3, storage=f"sqlite:///{tmp_path}/study.db")
+    earlier = search(tmp_path / "here", section)
+    left = [earlier.next().trial for _ in range(3)]
+    start = time.time()
+    here, there = (search(tmp_path / name, section) for name in ("here", "there"))
+    for trial in here.study.trials:
+        here.storage.set_trial_user_attr(trial._trial_id, ALIVE, start - section["dead_after"] - 1)
+
+    class Stops(Silent):
+        looks = 0
+
+        def show(self, jobs, states):
+            self.looks += 1
+            if self.looks == 2:
+                assert there.next() is None
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    place = StubPlace(lambda job: ("running", {}))
+    Engine(here, place, Stops(), 2, None, Gpus(["0"]), -1).run()
+    assert len(place.starts) == 1
+    trials = [here.study.trials[number] for number in left]
+    assert all(trial.user_attrs[ALIVE] >= start for trial in trials)
 
 
 def test_the_last_machine_waits_for_the_others_and_runs_what_a_dead_one_left(tmp_path, monkeypatch):
@@ -194,6 +240,29 @@ def test_several_objectives_each_have_a_direction(tmp_path):
 def test_objectives_that_cannot_be_are_refused(tmp_path, changes, words):
     with pytest.raises(UserError, match=words):
         search(tmp_path, preset("tpe", **changes))
+
+
+@pytest.mark.parametrize(
+    ("earlier", "now", "words"),
+    [
+        ("m=a,b", "m=a,b,c", "m=a,b,c: the study study has drawn m from a,b"),
+        ("lr=interval(0.1,1)", "lr=tag(log,interval(0.1,1))", "sweep_dir=ANOTHER"),
+        ("n=int(interval(1,8))", "n=interval(1,8)", "sweep_dir=ANOTHER"),
+    ],
+)
+def test_a_study_that_drew_a_key_from_something_else_is_refused_and_left_as_it_was(tmp_path, earlier, now, words):
+    search(tmp_path, preset("random"), earlier).next()
+    with pytest.raises(UserError, match=re.escape(words)):
+        search(tmp_path, preset("random"), now)
+    assert search(tmp_path, preset("random"), earlier).next().trial == 0
+
+
+def test_a_stretch_may_get_other_ends(tmp_path):
+    first = search(tmp_path, preset("random", n_trials=2), "lr=interval(0.0,1.0)")
+    run(first)
+    second = search(tmp_path, preset("random", n_trials=3), "lr=interval(2.0,3.0)")
+    run(second)
+    assert [trial.params["lr"] > 1 for trial in second.study.trials] == [False, False, True]
 
 
 def test_a_killed_holder_of_the_journal_leaves_no_lock_behind(tmp_path):
