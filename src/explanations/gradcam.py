@@ -49,11 +49,11 @@ class GradCam:
         output.title = "Grad-CAM"
         size = "x".join(map(str, subject.shapes[layer][1:]))
         output.words = (
-            f"Light places: features of {layer}, a map of {size}, speak for the answer there, most in the image at the "
+            f"Light places: what {layer}, a map of {size}, found speaks for the answer there, most in the image at the "
             "lightest."
         )
         if question.what == "box":
-            output.words = f"Light places: features of {layer} there move the box; on the right, each of its edges."
+            output.words = f"Light places: what {layer} found there moves the box; on the right, each of its edges."
         output.numbers = {"layer": layer, "images": []}
         for item, other, name in given.compared(self.limit):
             answer = question.answer(subject, item, other)
