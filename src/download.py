@@ -87,13 +87,14 @@ def _alone(folder: Path, name: str) -> Iterator[None]:
         raise cannot_write(folder, error) from error
     try:
         yield
-    except UserError:  # such as a folder's name that was typed wrong
-        if made and not any(file.name != f".{name}.lock" for file in folder.iterdir()):
-            (folder / f".{name}.lock").unlink()
-            with contextlib.suppress(OSError):
-                for place in made:
-                    place.rmdir()
-        raise
+    except UserError as error:
+        if not made or any(file.name != f".{name}.lock" for file in folder.iterdir()):
+            raise
+        (folder / f".{name}.lock").unlink()  # the folder's name may have been typed wrong
+        with contextlib.suppress(OSError):
+            for place in made:
+                place.rmdir()
+        raise UserError(f"{error} (The folder is not there yet: mkdir -p {folder.absolute()})") from error
     finally:
         lock.release()
 

@@ -101,6 +101,8 @@ def test_published_weights_put_by_hand_where_the_message_says_are_used(tmp_path,
         build("timm", name="resnet10t", weights="pretrained")
     folder, name = re.search(r"put it into (\S+) as (\S+) and", str(error.value)).groups()
     place = Path(folder, name)
+    assert f"mkdir -p {folder})" in str(error.value)
+    place.parent.mkdir(parents=True)
     learned = timm.create_model("resnet10t").state_dict()
     save_file(learned, place)
     for weights in ("pretrained", "c3_in1k"):
