@@ -1,8 +1,9 @@
 """Locks that the system lets go of however their holders end.
 
-`flock` belongs to an open file, which child processes share. A job's lock, taken by the sweep, is the job's standard
-input, which every process that it starts inherits. So it is held from before the job starts until the last of its
-processes has ended, whatever becomes of the sweep or of the job's first process.
+`flock` belongs to an open file, which child processes share. The lock of a job on this machine, taken by the sweep, is
+the job's standard input, which every process that it starts inherits. So it is held from before the job starts until
+the last of its processes has ended, whatever becomes of the sweep or of the job's first process. On a cluster the job's
+first process alone holds it: of what that leaves behind the scheduler makes an end.
 """
 
 from __future__ import annotations
