@@ -22,6 +22,10 @@ from src.sweeps.space import Dimension
 from src.sweeps.table import last_rows, monitored
 
 
+ENOUGH = 10
+"""Finished jobs from which on shares of importance mean something: they compare the best tenth with all."""
+
+
 def write_table(folder: Path, jobs: Sequence[Job], states: Mapping[str, State]) -> None:
     """Write sweep.csv: a row per job with its state, swept values, figures, seconds, and why it ended early."""
     figures = {job.name: job.figures() or monitored(job) for job in jobs}
@@ -83,8 +87,12 @@ def importances(
     By optuna's PED-ANOVA (Watanabe et al. 2023), over grids as well as searches. A grid's numbers are read as choices.
     """
     ended = finished(points, [metric])
-    varied = [dimension for dimension in dimensions if len({point.values[dimension.key] for point in ended}) > 1]
-    if len(ended) < 4 or not varied:
+    varied = [
+        dimension
+        for dimension in dimensions
+        if dimension.key != "seed" and len({point.values[dimension.key] for point in ended}) > 1
+    ]
+    if len(ended) < ENOUGH or not varied:
         return {}
     import optuna
 

@@ -49,7 +49,7 @@ def test_the_parameter_that_decides_is_the_important_one():
     shares = importances(points, dimensions, METRIC, "max")
     assert set(shares) == {"optimizer.lr", "model"}
     assert shares["optimizer.lr"] > 0.8
-    assert importances(points[:3], dimensions, METRIC, "max") == {}
+    assert importances(points[:9], dimensions, METRIC, "max") == {}
 
 
 def seeded(lr: float, seed: int, figure: float) -> Point:
