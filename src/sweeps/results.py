@@ -21,7 +21,6 @@ from src.sweeps.job import Job, State
 from src.sweeps.space import Dimension
 from src.sweeps.table import last_rows, monitored
 
-
 ENOUGH = 10
 """Finished jobs from which on shares of importance mean something: they compare the best tenth with all."""
 
