@@ -252,6 +252,9 @@ def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
             raise
         record.end("failed", f"the other processes were lost: {error}")
         sys.exit(ranks.loss_message(error, config["trainer"], shown(run.path)))
+    except KeyboardInterrupt:  # before signals are answered here, or after
+        record.end("interrupted", "interrupted by SIGINT")
+        raise
     except BaseException as error:
         record.end("failed", f"{type(error).__name__}: {error}")
         raise
