@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from src.errors import UserError
 from src.runs.record import status_of
+from src.sweeps import locks
 
 
 @dataclass(frozen=True)
@@ -159,3 +161,24 @@ def lock_run(run: RunDirectory) -> FileLock:
     except Timeout as error:
         raise UserError(f"{run.path} is in use: another process trains this run now") from error
     return lock
+
+
+@contextlib.contextmanager
+def hold_job(run: RunDirectory) -> Iterator[None]:
+    """Hold a sweep's job that a person continues by hand, so that its sweep sees it running and waits for it.
+
+    A job that its sweep has started has inherited the lock and holds it already. Raises UserError where another process
+    does.
+    """
+    path = run.path / locks.JOB
+    if not (run.path / "job.json").exists() or locks.has_open(path):
+        yield
+        return
+    descriptor = locks.hold(path)
+    if descriptor is None:
+        raise UserError(f"{run.path} is in use: its sweep trains this run now")
+    try:
+        locks.leave_word(descriptor, str(os.getpid()))
+        yield
+    finally:
+        os.close(descriptor)

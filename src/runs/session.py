@@ -20,7 +20,7 @@ from src.config.command import Composed
 from src.cores import cores
 from src.errors import UserError
 from src.runs import ranks
-from src.runs.directory import RunDirectory, lock_run, new_run, open_run, overrides_digest
+from src.runs.directory import RunDirectory, hold_job, lock_run, new_run, open_run, overrides_digest
 from src.runs.record import read_record, status_of
 from src.runs.source import settle_source
 from src.sweeps.job import digest_of
@@ -144,6 +144,7 @@ def continue_run(path: str, overrides: Sequence[str], runs_dir: Path) -> None:
             trainer = saved.plain(composed.config)["trainer"]
             ranks.require_started(trainer, ranks.devices_of(trainer))
             held.enter_context(lock_run(run))
+            held.enter_context(hold_job(run))
             run.remove_half_written()
             saved.save(composed, run.config, run.compose)
         ranks.tell(ranks.Told(str(run.path), resume=True, overrides=tuple(overrides)), runs_dir)
@@ -251,6 +252,9 @@ def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
             raise
         record.end("failed", f"the other processes were lost: {error}")
         sys.exit(ranks.loss_message(error, config["trainer"], shown(run.path)))
+    except KeyboardInterrupt:  # before signals are answered here, or after
+        record.end("interrupted", "interrupted by SIGINT")
+        raise
     except BaseException as error:
         record.end("failed", f"{type(error).__name__}: {error}")
         raise

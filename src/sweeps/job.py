@@ -90,7 +90,7 @@ class Job:
     @property
     def lock(self) -> Path:
         """The file that is locked while a process of the job lives."""
-        return self.path / ".job.lock"
+        return self.path / locks.JOB
 
     @property
     def log(self) -> Path:

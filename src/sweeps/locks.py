@@ -8,6 +8,7 @@ first process alone holds it: of what that leaves behind the scheduler makes an 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import getpass
 import os
@@ -16,6 +17,9 @@ import time
 from pathlib import Path
 
 from src.errors import UserError
+
+JOB = ".job.lock"
+"""The file in a job's directory that is locked while a process of the job lives."""
 
 LOOK = 1.0
 """Seconds for which a lock is asked for again: those who only look at it have it for a moment."""
@@ -49,6 +53,19 @@ def is_held(path: Path) -> bool:
         return True
     finally:
         os.close(descriptor)
+    return False
+
+
+def has_open(path: Path) -> bool:
+    """Return whether this process has the file of a lock open: one that it took or inherited."""
+    try:
+        wanted = path.stat()
+    except FileNotFoundError:
+        return False
+    for opened in Path("/dev/fd").iterdir():
+        with contextlib.suppress(OSError):  # the listing's own, closed by now
+            if os.path.samestat(os.fstat(int(opened.name)), wanted):
+                return True
     return False
 
 

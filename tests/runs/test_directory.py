@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 from src.errors import UserError
-from src.runs.directory import link_latest, lock_run, new_run, open_run
+from src.runs.directory import RunDirectory, hold_job, link_latest, lock_run, new_run, open_run
+from src.sweeps import locks
 
 
 def test_a_run_directory_is_never_overwritten(tmp_path):
@@ -94,3 +95,22 @@ def test_a_folder_with_other_things_in_it_is_no_place_for_a_run(tmp_path):
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(UserError, match=r"it holds thesis\.tex"):
         new_run(str(tmp_path), "runs", "x", [])
+
+
+def _hold_job(path, held, done):
+    assert locks.hold(path) is not None
+    held.set()
+    done.wait(60)
+
+
+def test_a_job_that_its_sweep_trains_is_not_continued_by_hand(tmp_path):
+    (tmp_path / "job.json").write_text("{}")
+    context = multiprocessing.get_context("spawn")
+    held, done = context.Event(), context.Event()
+    other = context.Process(target=_hold_job, args=(tmp_path / locks.JOB, held, done))
+    other.start()
+    assert held.wait(60)
+    with pytest.raises(UserError, match="its sweep trains this run now"), hold_job(RunDirectory(tmp_path)):
+        pass
+    done.set()
+    other.join()

@@ -21,6 +21,7 @@ from src.config.command import compose
 from src.cores import cores
 from src.errors import UserError
 from src.runs import session, training
+from src.sweeps import locks
 from tests.processes import ended, started
 from tests.prove.promise import ROOT, command, same, tensors
 from tests.training import TINY, killed, on_top, resume, train
@@ -254,3 +255,19 @@ def test_what_srun_started_with_the_first_process_ends_with_it_where_nothing_is_
         with pytest.raises(SystemExit) as ended_too:
             auto(*short, *typed)
         assert ended_too.value.code == code
+
+
+def test_a_job_continued_by_hand_is_seen_by_its_sweep_as_running(tmp_path, monkeypatch):
+    """... and one that its sweep continues goes by the lock that it was given."""
+    path, held = tmp_path / "job", []
+    monkeypatch.setattr(session, "_train", lambda *_, **__: held.append(locks.holder(path / locks.JOB)))
+    train(path)
+    (path / "job.json").write_text("{}")
+    resume(path)
+    assert held == [None, os.getpid()]
+    assert not locks.is_held(path / locks.JOB)
+    given = locks.hold(path / locks.JOB)
+    assert given is not None
+    resume(path)
+    assert locks.is_held(path / locks.JOB)
+    os.close(given)
