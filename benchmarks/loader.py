@@ -24,9 +24,10 @@ from benchmarks.measure import Quartiles, machine, paired, ratios, table
 from src.config import saved
 from src.config.command import compose
 from src.data.media.packed import Packed
-from src.data.module import ImageData, quiet_worker
+from src.data.module import ImageData
 from src.data.normalize import IMAGENET_MEAN, IMAGENET_STD
 from src.data.transfer import Transfer
+from src.data.worker import prepare_worker
 from src.runs.training import open_data
 
 SIZE, BATCH, SCALE, RATIO = 128, 128, (0.35, 1.0), (3 / 4, 4 / 3)
@@ -181,7 +182,7 @@ def plain_loader(dataset: Dataset[Any], workers: int, **options: Any) -> DataLoa
         drop_last=True,
         num_workers=workers,
         persistent_workers=workers > 0,
-        worker_init_fn=quiet_worker,
+        worker_init_fn=prepare_worker,
         **options,
     )
 

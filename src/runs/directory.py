@@ -113,7 +113,7 @@ def overrides_digest(overrides: Sequence[str]) -> str:
 
 def _strangers(path: Path) -> list[str]:
     """Return what a folder holds that no run, not even one that had hardly begun, would have put there."""
-    ours = {"config.yaml", "compose.yaml", "record.json", "log.txt", "ranks", "code.json", "job.json", "output.txt"}
+    ours = {"config.yaml", "record.json", "log.txt", "ranks", "code.json", "job.json", "output.txt", "stage.digest"}
     if not path.is_dir() or (path / "compose.yaml").exists():
         return []
     return sorted(file.name for file in path.iterdir() if file.name not in ours and not file.name.startswith("."))

@@ -93,7 +93,7 @@ def test_a_single_epoch_is_drawn_over_steps(run):
 
 def test_a_loss_over_many_decades_is_drawn_on_a_logarithmic_axis(run):
     (run / "metrics.csv").write_text("step,epoch,train/loss\n5,0,1.0\n10,1,0.0001\n")
-    assert "epoch, logarithmic" in words(written(run))
+    assert "Loss, logarithmic" in words(written(run))
 
 
 @pytest.mark.parametrize("left", [(), ("config.yaml",), ("metrics.csv",), ("metrics.json",), ("record.json",)])

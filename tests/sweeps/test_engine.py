@@ -127,10 +127,21 @@ class Signals(Silent):
             signal.raise_signal(self.left.pop(0))
 
 
+@pytest.fixture
+def heard():
+    """Signals as a shell leaves them: tests may have been started with `nohup`, or in the background."""
+    before = {signum: signal.getsignal(signum) for signum in (signal.SIGHUP, signal.SIGINT)}
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    for signum, handler in before.items():
+        signal.signal(signum, handler)
+
+
 @pytest.mark.parametrize(
     ("signum", "told"), [(signal.SIGINT,) * 2, (signal.SIGTERM,) * 2, (signal.SIGHUP, signal.SIGTERM)]
 )
-def test_a_signal_to_the_sweep_is_passed_on_and_nothing_new_is_started(tmp_path, signum, told):
+def test_a_signal_to_the_sweep_is_passed_on_and_nothing_new_is_started(tmp_path, heard, signum, told):
     place = StubPlace(lambda job: ("running", {}))
     engine = Engine(Grid([job(tmp_path, lr=n) for n in range(3)]), place, Signals(signum), 2, None, Gpus([]), -1)
     assert engine.run() == signum
