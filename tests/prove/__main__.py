@@ -9,8 +9,8 @@ import time
 from tests.prove.promise import Promise, table
 
 PROMISES = (
-    *("configuration", "shapes", "lenet_shapes", "localizer_shapes", "bits", "kills", "moved"),
-    *("orl", "caltech", "imagenette", "transfer", "report", "pipeline", "explanations", "sweeps"),
+    *("configuration", "readme", "shapes", "lenet_shapes", "localizer_shapes", "bits", "kills", "moved"),
+    *("random_jobs", "orl", "caltech", "imagenette", "transfer", "report", "pipeline", "explanations", "sweeps"),
 )
 
 
