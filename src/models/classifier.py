@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -14,17 +15,20 @@ from torch.nn import functional as F
 from torchmetrics import MetricCollection
 
 from src.answers import Answers
+from src.config.problems import listing
 from src.data.spec import DataSpec
 from src.data.view import View
 from src.errors import UserError
-from src.metrics.classification import label_metrics
-from src.metrics.extremes import mistakes, mistakes_of_several, surest_right
+from src.metrics.classification import LabelCounts, label_figures, label_metrics
+from src.metrics.extremes import THRESHOLD, mistakes, mistakes_of_several, surest_right
 from src.models.base import Batch, ImageModule, Reference, Row
 from src.models.evaluated import evaluated
 from src.networks.head import main_and_auxiliary
 
 if TYPE_CHECKING:
     from src.data.module import ImageData
+
+log = logging.getLogger(__name__)
 
 
 class Classifier(ImageModule):
@@ -60,10 +64,34 @@ class Classifier(ImageModule):
         self.label_smoothing, self.aux_weight, self.test_time_flip = label_smoothing, aux_weight, test_time_flip
         self.register_buffer("class_weights", weights_of_classes(class_weights, spec), persistent=False)
         self.class_weights: Tensor | None
+        self._named: set[str] = set()
 
     def configure_metrics(self) -> MetricCollection:
         """Return loss and accuracy and their relatives."""
         return label_metrics(self.spec.num_classes, multilabel=self.spec.multilabel)
+
+    def metric_names(self) -> list[str]:
+        """Return the names of the figures of a split."""
+        return label_figures(self.spec.num_classes, multilabel=self.spec.multilabel)
+
+    def _log_split(self, split: str) -> dict[str, Tensor]:
+        figures = super()._log_split(split)
+        if split != "train" and not self.trainer.sanity_checking:
+            self._name_absent(split)
+        return figures
+
+    def _name_absent(self, split: str) -> None:
+        """Say, once for a split, which classes no image of it has: they are in no mean over classes."""
+        metrics = self.metrics[f"{split}_metrics"]
+        assert isinstance(metrics, MetricCollection)
+        counts = metrics["labels"]
+        assert isinstance(counts, LabelCounts)
+        if counts.absent and split not in self._named:
+            self._named.add(split)
+            data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+            where = data.measured_split if split == "test" else split
+            names = listing([self.spec.classes[k] for k in counts.absent], most=100)
+            log.info("Classes that no image of the %s split has, left out of the means over classes: %s", where, names)
 
     def compute_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the loss and the logits (B, K)."""
@@ -128,13 +156,14 @@ class Classifier(ImageModule):
         return [class_columns(self.spec.classes, row, several=several) for row in predicted["probabilities"].tolist()]
 
     def metric_inputs(self, outputs: Tensor, batch: Batch, loss: Tensor) -> dict[str, Any]:
-        """Return logits and labels; a mixed batch counts as the label with the larger share."""
+        """Return probabilities, the very ones that `predictions=` writes, and labels.
+
+        A mixed batch counts as the label with the larger share.
+        """
         label = batch["label"]
-        scores = outputs.detach().float()
-        if self.spec.multilabel:
-            scores, hard = scores.sigmoid(), (label > 0.5).long()
-        else:
-            hard = label.argmax(-1) if label.ndim == 2 else label
+        single = label.argmax(-1) if label.ndim == 2 else label
+        hard = label > THRESHOLD if self.spec.multilabel else single
+        scores = self.probabilities(outputs.detach())
         return {"preds": scores, "target": hard, "loss": loss, "size": self.loss_weight(batch)}
 
     def evaluation_outputs(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
@@ -168,12 +197,16 @@ def class_names(classes: Sequence[str], label: Any, *, several: bool) -> str:
 
 
 def class_columns(classes: Sequence[str], probabilities: Sequence[float], *, several: bool = False) -> Row:
-    """Return `class`, its `probability` and that of each class; where there can be `several`, those above a half."""
-    best = max(range(len(probabilities)), key=probabilities.__getitem__)
-    each = dict(zip(classes, probabilities, strict=True))
-    found = [name for name, p in each.items() if p > 0.5] if several else [classes[best]]
-    columns: Row = {"class": "|".join(found), "probability": round(probabilities[best], 6)}
-    return columns | {f"p({name})": round(p, 6) for name, p in each.items()}
+    """Return `class`, its `probability` and that of each class; where there can be `several`, those above a half.
+
+    With as many digits as tell single floats apart: what is measured on the file is what was measured on the answers.
+    """
+    best = int(np.argmax(probabilities))
+    written = [float(f"{p:.9g}") for p in probabilities]
+    each = dict(zip(classes, written, strict=True))
+    found = [name for name, p in each.items() if p > THRESHOLD] if several else [classes[best]]
+    columns: Row = {"class": "|".join(found), "probability": written[best]}
+    return columns | {f"p({name})": p for name, p in each.items()}
 
 
 def weights_of_classes(choice: Literal["balanced"] | Sequence[float] | None, spec: DataSpec) -> Tensor | None:
