@@ -109,6 +109,9 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
         write_weights(run, model)
     figures = best_figures(callbacks, history)
     split = "test" if config["test"] and len(data.splits["test"]) else "val" if len(data.splits["val"]) else None
+    if not len(data.splits["test"]):
+        instead = "nothing is measured but train" if split is None else "the final figures are those of val"
+        log.info("There is no test split: %s", instead)
     if split is not None:
         with record.phase("test"):
             figures |= measure(trainer, model, data, split)

@@ -78,14 +78,14 @@ class Csv(Source):
         return {"image": decode(path, self.channels, self.at_least), "label": label, "index": index, "path": str(path)}
 
     def labels(self) -> NDArray[np.int64]:
-        """Return the label of each image; of several the rarest, so that every split gets some of it; -1 for none."""
+        """Return the label of each image; of several the rarest, -1 for none."""
         rarest_first = np.argsort(self._labels.sum(axis=0), kind="stable")
         first = rarest_first[self._labels[:, rarest_first].argmax(axis=1)]
         return np.where(self._labels.any(axis=1), first, -1).astype(np.int64)
 
-    def class_counts(self, indices: Indices) -> NDArray[np.int64]:
-        """Return how many of the images have each label; one image may count for several."""
-        return np.asarray(self._labels[indices].sum(axis=0), np.int64)
+    def label_sets(self) -> NDArray[np.bool_]:
+        """Return which labels each image has."""
+        return self._labels
 
     def splits(self) -> Mapping[str, Indices]:
         """Return the splits that the table names, or `all`."""
