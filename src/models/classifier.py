@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -86,10 +87,10 @@ class Classifier(ImageModule):
         assert isinstance(metrics, MetricCollection)
         counts = metrics["labels"]
         assert isinstance(counts, LabelCounts)
-        if counts.absent and split not in self._named:
-            self._named.add(split)
-            data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-            where = data.measured_split if split == "test" else split
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        where = data.measured_split if split == "test" else split
+        if counts.absent and where not in self._named:
+            self._named.add(where)
             names = listing([self.spec.classes[k] for k in counts.absent], most=100)
             log.info("Classes that no image of the %s split has, left out of the means over classes: %s", where, names)
 
@@ -213,21 +214,35 @@ def weights_of_classes(choice: Literal["balanced"] | Sequence[float] | None, spe
     """Return the weight of each class (K,) in the loss, or None.
 
     `balanced` is inverse to the counts in train, with mean 1 over the samples; where an image can have several labels,
-    it is the number of images without a class over those with it, for each class alone. Raises UserError where a list
-    has not one weight per class, or a class without samples would weigh infinitely.
+    it is the number of images without a class over those with it, for each class alone, and 1 where all images have it:
+    there is nothing to balance, and with 0 it would never be learned. Raises UserError where a list has not one weight
+    per class, or they are not finite numbers with one above zero, or a class without samples would weigh infinitely.
     """
     if choice is None:
         return None
     if choice == "balanced":
-        counts = torch.tensor(spec.class_counts, dtype=torch.float32)
-        if (counts == 0).any():
-            empty = ", ".join(name for name, count in zip(spec.classes, spec.class_counts, strict=True) if not count)
-            raise UserError(f"model.class_weights=balanced: no training image of class {empty}")
-        if spec.multilabel:
-            return (spec.train_samples - counts) / counts
-        return counts.sum() / (len(counts) * counts)
+        return _balanced(spec)
     if len(choice) != spec.num_classes:
         raise UserError(
             f"model.class_weights has {len(choice)} values for {spec.num_classes} classes: {', '.join(spec.classes)}"
         )
+    if not all(map(math.isfinite, choice)) or not any(choice):
+        raise UserError(f"model.class_weights={list(choice)}: weights are finite numbers, at least one of them above 0")
     return torch.tensor(list(map(float, choice)))
+
+
+def _balanced(spec: DataSpec) -> Tensor:
+    counts = torch.tensor(spec.class_counts, dtype=torch.float32)
+    if (counts == 0).any():
+        empty = listing(name for name, count in zip(spec.classes, spec.class_counts, strict=True) if not count)
+        raise UserError(
+            f"model.class_weights=balanced: no training image of class {empty}; type model.class_weights=null, or a "
+            "list with a weight for each class"
+        )
+    if not spec.multilabel:
+        return counts.sum() / (len(counts) * counts)
+    lacking = spec.train_samples - counts
+    if (everywhere := lacking == 0).any():
+        names = listing(name for name, all_have in zip(spec.classes, everywhere.tolist(), strict=True) if all_have)
+        log.warning("model.class_weights=balanced: every training image has %s, which weighs 1", names)
+    return torch.where(everywhere, 1.0, lacking / counts)

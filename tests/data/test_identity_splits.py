@@ -155,5 +155,5 @@ def test_four_people_are_enough_without_a_test_split():
 
 
 def test_people_are_not_kept_in_train_as_rare_classes_are():
-    with pytest.raises(UserError, match="data.on_rare_class=train is for splits that divide each class"):
+    with pytest.raises(UserError, match=r"data\.on_rare_class=train is for splits that divide each class"):
         make_identity_splits(Crowd(), **DEFAULTS, on_rare_class="train")
