@@ -167,7 +167,8 @@ class SeveralLabels(ByClass):
         alone = self.sets[indices][:, self.counts(indices) == 1].any(axis=1)
         dealt = indices[~alone]
         sizes = [len(part) for part in np.array_split(dealt, folds)]
-        return dealt[parts_by_labels(self.sets[dealt], sizes, generator(self.seed, "fold", "sets")) == fold]
+        parts = parts_by_labels(self.sets[dealt], sizes, generator(self.seed, "fold", "sets"))
+        return dealt[np.equal(parts, fold)]
 
     def some_of_each(self, indices: Indices, count: int) -> Indices:
         """Draw few samples with at least `count` of each class."""
@@ -176,7 +177,8 @@ class SeveralLabels(ByClass):
     def share(self, indices: Indices, size: int, name: str) -> Indices:
         """Draw a part of that size."""
         sizes = [len(indices) - size, size]
-        return indices[parts_by_labels(self.sets[indices], sizes, generator(self.seed, f"limit {name}", "sets")) == 1]
+        parts = parts_by_labels(self.sets[indices], sizes, generator(self.seed, f"limit {name}", "sets"))
+        return indices[np.equal(parts, 1)]
 
 
 def _shares(counts: NDArray[np.int64], total: int) -> NDArray[np.int64]:

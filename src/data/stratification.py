@@ -51,7 +51,7 @@ def two_parts(sets: Sets, size: int, random: np.random.Generator) -> NDArray[np.
 
     Where labels that stand together make that impossible, the side that is not drawn has it: the one to learn from.
     """
-    drawn = parts_by_labels(sets, [len(sets) - size, size], random) == 1
+    drawn = np.equal(parts_by_labels(sets, [len(sets) - size, size], random), 1)
     for label in np.argsort(sets.sum(axis=0), kind="stable").tolist():
         if sets[:, label].sum() < 2:
             drawn[sets[:, label]] = False
@@ -129,4 +129,4 @@ def _bring(drawn: NDArray[np.bool_], sets: Sets, label: int) -> None:
 def _can_leave(side: NDArray[np.bool_], sets: Sets) -> NDArray[np.bool_]:
     """Return which images (N,) of a side are not the last there of any of their labels."""
     last = sets[side].sum(axis=0) == 1
-    return side & ~(sets & last).any(axis=1)
+    return np.asarray(side & ~(sets & last).any(axis=1))

@@ -51,13 +51,17 @@ class MeanLoss(Metric):
         return (self.total / self.samples).float()
 
 
-class LabelCounts(Metric):
-    """What is counted of each class (K,): `accuracy`, `balanced_accuracy` (one label) and `f1`.
+def answered(preds: Tensor) -> Tensor:
+    """Return the class (B,) with the largest score (B, K), of equals the first; -1 where a score is not a number."""
+    return torch.where(preds.isnan().any(-1), -1, preds.argmax(-1))
 
-    `accuracy` is the share of right answers, or of right decisions where an image may have several labels.
-    `balanced_accuracy` and `f1` are means over the classes that images of the split have (scikit-learn's
-    `labels=np.unique(truth)`): of the others nothing can be found, and `absent` names them after `compute`. Scores that
-    are not numbers answer nothing, which is wrong. Not a number where there is nothing to measure.
+
+class LabelCounts(Metric):
+    """What is counted of each class (K,), one label per image or `several`.
+
+    Means over classes are over those that images of the split have (scikit-learn's `labels=np.unique(truth)`): of the
+    others nothing can be found. Scores that are not numbers answer nothing, which is wrong. Not a number where there is
+    nothing to measure.
 
     torchmetrics' own count makes, under deterministic algorithms, a table of samples by classes squared: 33 GB for a
     thousand classes.
@@ -73,8 +77,6 @@ class LabelCounts(Metric):
     def __init__(self, num_classes: int, *, several: bool) -> None:
         super().__init__()
         self.num_classes, self.several = num_classes, several
-        self.absent: list[int] = []
-        """The classes without images, as the last `compute` found."""
         for name in ("hits", "chosen", "support"):
             self.add_state(name, torch.zeros(num_classes, dtype=torch.int64), dist_reduce_fx="sum")
         for name in ("right", "asked"):
@@ -88,7 +90,7 @@ class LabelCounts(Metric):
             self.right += ((truth == said) & ~preds.isnan()).sum()
             self.asked += truth.numel()
         else:
-            answer = torch.where(preds.isnan().any(-1), -1, preds.argmax(-1))
+            answer = answered(preds)
             truth, said = target[:, None] == classes, answer[:, None] == classes
             self.right += (answer == target).sum()
             self.asked += len(target)
@@ -96,14 +98,40 @@ class LabelCounts(Metric):
         self.chosen += said.sum(0)
         self.support += truth.sum(0)
 
-    def compute(self) -> dict[str, Tensor]:
-        """Return the figures by name."""
-        present = self.support > 0
-        self.absent = (~present).nonzero().flatten().tolist()
-        recall = (self.hits.double() / self.support)[present].mean()
-        f1 = (2 * self.hits.double() / (self.chosen + self.support))[present].mean()
-        figures = {"accuracy": self.right.double() / self.asked, "balanced_accuracy": recall, "f1": f1}
-        return {name: value.float() for name, value in figures.items() if not (self.several and name.startswith("b"))}
+    def of_present(self, each: Tensor) -> Tensor:
+        """Return the mean of the figures (K,) of the classes that images of the split have."""
+        return each[self.support > 0].mean().float()
+
+
+class Accuracy(LabelCounts):
+    """The share of right answers, or of right decisions where an image may have several labels."""
+
+    def compute(self) -> Tensor:
+        """Return the share."""
+        return self.right / self.asked
+
+
+class BalancedAccuracy(LabelCounts):
+    """The mean recall of the classes that images of the split have."""
+
+    def compute(self) -> Tensor:
+        """Return the mean."""
+        return self.of_present(self.hits.double() / self.support)
+
+
+class F1(LabelCounts):
+    """The mean F1 of the classes that images of the split have; an image taken for another class is missed by its own.
+
+    scikit-learn's default would count a class that is only predicted, once more, as 0.
+    """
+
+    absent: Sequence[int] = ()
+    """The classes without images, as the last `compute` found."""
+
+    def compute(self) -> Tensor:
+        """Return the mean."""
+        self.absent = (self.support == 0).nonzero().flatten().tolist()
+        return self.of_present(2 * self.hits.double() / (self.chosen + self.support))
 
 
 class Top5Accuracy(Metric):
@@ -185,19 +213,17 @@ def label_metrics(num_classes: int, *, multilabel: bool) -> MetricCollection:
     from six classes on, `top5_accuracy`. Several, from probabilities: `loss`, `accuracy` (share of right decisions),
     `f1` and `average_precision`, both a mean over the classes. Classes without images are in no mean.
     """
-    metrics: dict[str, Metric | MetricCollection] = {
-        "loss": MeanLoss(),
-        "labels": LabelCounts(num_classes, several=multilabel),
+    metrics: dict[str, Metric | MetricCollection] = {"loss": MeanLoss()}
+    counted: dict[str, Metric | MetricCollection] = {
+        name: kind(num_classes, several=multilabel)
+        for name, kind in (("accuracy", Accuracy), ("balanced_accuracy", BalancedAccuracy), ("f1", F1))
+        if not (multilabel and kind is BalancedAccuracy)
     }
+    groups = [["loss"], list(counted)]
     if multilabel:
         metrics["average_precision"] = AveragePrecision()
+        groups.append(["average_precision"])
     elif num_classes > FIRST:
         metrics["top5_accuracy"] = Top5Accuracy()
-    return MetricCollection(metrics, compute_groups=False)
-
-
-def label_figures(num_classes: int, *, multilabel: bool) -> list[str]:
-    """Return the names of the figures that `label_metrics` gives."""
-    if multilabel:
-        return ["loss", "accuracy", "f1", "average_precision"]
-    return ["loss", "accuracy", "balanced_accuracy", "f1", *(["top5_accuracy"] if num_classes > FIRST else [])]
+        groups.append(["top5_accuracy"])
+    return MetricCollection(metrics | counted, compute_groups=groups)

@@ -20,7 +20,7 @@ from src.config.problems import listing
 from src.data.spec import DataSpec
 from src.data.view import View
 from src.errors import UserError
-from src.metrics.classification import LabelCounts, label_figures, label_metrics
+from src.metrics.classification import F1, label_metrics
 from src.metrics.extremes import THRESHOLD, mistakes, mistakes_of_several, surest_right
 from src.models.base import Batch, ImageModule, Reference, Row
 from src.models.evaluated import evaluated
@@ -71,10 +71,6 @@ class Classifier(ImageModule):
         """Return loss and accuracy and their relatives."""
         return label_metrics(self.spec.num_classes, multilabel=self.spec.multilabel)
 
-    def metric_names(self) -> list[str]:
-        """Return the names of the figures of a split."""
-        return label_figures(self.spec.num_classes, multilabel=self.spec.multilabel)
-
     def _log_split(self, split: str) -> dict[str, Tensor]:
         figures = super()._log_split(split)
         if split != "train" and not self.trainer.sanity_checking:
@@ -85,8 +81,8 @@ class Classifier(ImageModule):
         """Say, once for a split, which classes no image of it has: they are in no mean over classes."""
         metrics = self.metrics[f"{split}_metrics"]
         assert isinstance(metrics, MetricCollection)
-        counts = metrics["labels"]
-        assert isinstance(counts, LabelCounts)
+        counts = metrics["f1"]
+        assert isinstance(counts, F1)
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
         where = data.measured_split if split == "test" else split
         if counts.absent and where not in self._named:
