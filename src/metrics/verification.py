@@ -312,7 +312,7 @@ class Verification(Metric):
     ones), `recall_at_1`, `embedding_spread`, the means `same_distance` and `different_distance` (`same_probability` and
     `different_probability` where the comparer tells how probable it is that both are the same), and
     `verification_accuracy`: the mean of true accepts and true rejections, as if there were as many same as different
-    pairs, at `threshold`; where that is None, at the best one for these pairs. Not a number without pairs of both kinds.
+    pairs, at `threshold`; where that is None, at the best one for these pairs. No numbers without pairs of both kinds.
     """
 
     full_state_update = False

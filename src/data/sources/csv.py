@@ -10,6 +10,7 @@ import numpy as np
 from annotated_types import Ge, MinLen
 from numpy.typing import NDArray
 
+from src.config.main_figure import several_labels
 from src.data.decode import decode
 from src.data.sources.base import Indices, Sample, Source
 from src.data.sources.label_table import Columns, read_table
@@ -47,7 +48,7 @@ class Csv(Source):
         self.file = self.root / file
         self.columns = Columns(image_column, label_column, label_separator, split_column)
         self.channels = channels
-        self.multilabel = label_separator is not None or not one_column
+        self.multilabel = several_labels(label_column, label_separator)
         self._images: list[str] = []
         self._labels: NDArray[np.bool_] = np.empty((0, 0), np.bool_)  # (N, K)
         self._splits: dict[str, Indices] = {}
