@@ -63,6 +63,12 @@ class BestCheckpoint(Checkpoint):
             known = ", ".join(sorted(trainer.callback_metrics))
             raise ValueError(f"model.monitor={self.monitor} is not among the metrics of this model: {known}")
         value = float(trainer.callback_metrics[self.monitor])
+        if math.isnan(value):
+            log.warning(
+                "%s cannot be measured on the validation split: it has nothing for it, or answers are not numbers. No "
+                "weights are chosen by it here",
+                self.monitor,
+            )
         if value > self.best if self.mode == "max" else value < self.best:
             self.best, self.step = value, trainer.global_step
             self.metrics = {

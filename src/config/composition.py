@@ -11,10 +11,12 @@ from omegaconf import DictConfig, OmegaConf, flag_override
 
 from src.config.groups import Groups, readable
 from src.config.loader import Loader, reason
+from src.config.main_figure import register
 from src.config.origins import Layer
 from src.config.overrides import Typed
 from src.config.problems import COMMAND_LINE, Problem
 
+register()
 ATTEMPTS = 10
 
 

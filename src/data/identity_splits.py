@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from src.data.by_class import RareClass
 from src.data.sources.base import Indices, Source
 from src.data.splits import SPLIT_SEED, published_splits
 from src.errors import UserError
@@ -27,6 +28,7 @@ def make_identity_splits(
     fold: int | None,
     limit: int | None,
     train_per_class: int | None = None,
+    on_rare_class: RareClass = "stop",
     seed: int = SPLIT_SEED,
 ) -> dict[str, Indices]:
     """Return sorted `train`, `val` and `test` without a common identity; samples of nobody (-1) are left out.
@@ -42,8 +44,13 @@ def make_identity_splits(
     - `limit` keeps people in a drawn order while there are at most so many images; each gives at most half of `limit`,
       so that there are two. Of each of train's people there are at most `train_per_class` images.
 
-    Raises UserError where `fold` is none of the folds.
+    Raises UserError where `fold` is none of the folds, or `on_rare_class` is to keep classes: people are not divided.
     """
+    if on_rare_class != "stop":
+        raise UserError(
+            f"data.on_rare_class={on_rare_class} is for splits that divide each class; this model tells people apart, "
+            "and whole people go to a split: leave it away"
+        )
     if fold is not None and not 0 <= fold < folds:
         raise UserError(f"data.fold={fold}: data.folds={folds} has the folds 0 to {folds - 1}")
     identities = source.identities()
@@ -77,8 +84,13 @@ def make_identity_splits(
     return {name: _limited(indices, identities, limit, seed, name) for name, indices in members.items()}
 
 
-def require_identities(source: Source, splits: Mapping[str, Indices], val_fraction: float) -> None:
-    """Raise UserError where a split cannot do its part: it needs pairs of the same and of different identities."""
+def require_identities(
+    source: Source, splits: Mapping[str, Indices], val_fraction: float, test_fraction: float
+) -> None:
+    """Raise UserError where a split cannot do its part: it needs pairs of the same and of different identities.
+
+    A test split may be empty where `test_fraction` is 0.
+    """
     identities = source.identities()
     total = len(np.unique(identities[identities >= 0]))
     if not len(splits["val"]) and val_fraction == 0:
@@ -87,6 +99,8 @@ def require_identities(source: Source, splits: Mapping[str, Indices], val_fracti
             "data.val_fraction=0.1"
         )
     for name, indices in splits.items():
+        if name == "test" and not len(indices) and test_fraction == 0:
+            continue
         counts = np.unique(identities[indices], return_counts=True)[1]
         several = int((counts > 1).sum())
         if len(counts) >= FEWEST and not several:

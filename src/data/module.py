@@ -92,7 +92,7 @@ class ImageData(LightningDataModule):
         store: Literal["auto", "packed", "files", "device", "stream"],
         store_budget: Annotated[float, Ge(0)],
         val_fraction: Annotated[float, Interval(ge=0, lt=1)],
-        test_fraction: Annotated[float, Interval(gt=0, lt=1)],
+        test_fraction: Annotated[float, Interval(ge=0, lt=1)],
         folds: Annotated[int, Ge(2)],
         fold: Annotated[int, Ge(0)] | None,
         normalize: Literal["auto", "imagenet", "dataset", "mean", "none"] | dict[str, list[float]],
@@ -100,6 +100,7 @@ class ImageData(LightningDataModule):
         on_bad_sample: Literal["stop", "skip"],
         limit: Annotated[int, Gt(0)] | None,
         train_per_class: Annotated[int, Gt(0)] | None,
+        on_rare_class: Literal["stop", "train"],
         stream: str | None,
         stream_cache: Annotated[float, Gt(0)],
         shuffle_window: Annotated[int, Ge(2)] | None,
@@ -117,7 +118,7 @@ class ImageData(LightningDataModule):
         self.batch_size = batch_size
         self.val_fraction, self.test_fraction, self.folds, self.fold = val_fraction, test_fraction, folds, fold
         self.normalization, self.on_bad_sample = normalize, on_bad_sample
-        self.limit, self.train_per_class = limit, train_per_class
+        self.limit, self.train_per_class, self.on_rare_class = limit, train_per_class, on_rare_class
         self.cache_dir = Path(cache_dir).expanduser()
         self.augment, self.seed, self.preprocessing = augment, seed, preprocessing
         self.num_workers = num_workers
@@ -170,12 +171,13 @@ class ImageData(LightningDataModule):
             fold=self.fold,
             limit=self.limit,
             train_per_class=self.train_per_class,
+            on_rare_class=self.on_rare_class,
         )
         if self.by_identity and trained_on is None:
-            require_identities(source, splits, self.val_fraction)
+            require_identities(source, splits, self.val_fraction, self.test_fraction)
         found = self._inspect(splits)
         if self.by_identity and trained_on is None and self.left_out:
-            require_identities(source, self.splits, self.val_fraction)
+            require_identities(source, self.splits, self.val_fraction, self.test_fraction)
         if trained_on is not None:
             self.spec = self._as_trained_on(trained_on, found)
         self.medium = self._medium(found.listing, for_training)

@@ -17,7 +17,7 @@ MAX_WORST = 24
 MAX_BEST = 12
 MAX_MISTAKEN = 12
 THRESHOLD = 0.5
-"""From this probability on a class counts as predicted where an image may have several."""
+"""Above this probability a class counts as predicted where an image may have several."""
 
 
 def mistakes(probabilities: Floats, labels: Ints) -> Ints:
@@ -36,7 +36,7 @@ def surest_right(probabilities: Floats, labels: Ints) -> Ints:
 
 def mistakes_of_several(probabilities: Floats, truth: NDArray[np.bool_]) -> tuple[Ints, Ints]:
     """Return the images with the worst single error, and the class of it: found where it is not (N, K), or missed."""
-    error = np.abs(np.nan_to_num(probabilities) - truth) * ((probabilities >= THRESHOLD) != truth)
+    error = np.abs(np.nan_to_num(probabilities) - truth) * ((probabilities > THRESHOLD) != truth)
     worst = np.argsort(-error.max(axis=1, initial=0), kind="stable")[:MAX_MISTAKES]
     worst = worst[error[worst].any(axis=1)]
     return worst, error[worst].argmax(axis=1)

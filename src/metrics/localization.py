@@ -1,6 +1,7 @@
 """Metrics of a localizer: whether the class is right, and how well the box fits.
 
-Boxes here are corners (x0, y0, x1, y1), relative to the image; class 0 is `nothing`, whose images have no box.
+Boxes here are corners (x0, y0, x1, y1), relative to the image; class 0 is `nothing`, whose images have no box. A figure
+that the split has nothing for, such as the fit of boxes where no image shows an object, is not a number.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from torchmetrics import Metric, MetricCollection
-from torchmetrics.classification import MulticlassAccuracy
 
-from src.metrics.classification import MeanLoss
+from src.metrics.baseline import BASELINE
+from src.metrics.classification import Accuracy, MeanLoss, answered
 
 FITS = 0.5
 """From this IoU on a box counts as right (Russakovsky et al. 2015, section 4.2)."""
@@ -39,8 +40,7 @@ def is_localized(predicted: Tensor, label: Tensor, iou: Tensor, bound: float = F
 class MeanIou(Metric):
     """The mean IoU of the predicted box with the true one over images with an object, whatever class was predicted.
 
-    With `names` of all classes, also that of each class with an object of the split: `mean_iou_NAME`. 0 where no image
-    shows an object.
+    With `names` of all classes, also that of each class with an object of the split: `mean_iou_NAME`.
     """
 
     full_state_update = False
@@ -58,24 +58,24 @@ class MeanIou(Metric):
         """Add a batch: labels (B,), predicted and true boxes (B, 4)."""
         classes = torch.arange(len(self.total), device=target.device)
         members = target[:, None] == classes  # a product with it adds up deterministically on every device
-        self.total += paired_iou(boxes, true_boxes).double() @ members.double()
+        self.total += paired_iou(boxes.double(), true_boxes.double()) @ members.double()
         self.images += members.sum(0)
 
     def compute(self) -> Any:
         """Return the mean as a scalar or, with `names`, a dictionary of it and of each class's."""
         total, images = self.total[1:], self.images[1:]
-        mean = (total.sum() / images.sum().clamp(min=1)).float()
+        mean = (total.sum() / images.sum()).float()
         if not self.names:
             return mean
         each = (total / images.clamp(min=1)).float()
-        counted = zip(self.names[1:], each, images.tolist(), strict=True)
-        return {self.name: mean} | {f"{self.name}_{_key(name)}": value for name, value, count in counted if count}
+        counted = zip(_keys(self.names[1:]), each, images.tolist(), strict=True)
+        return {self.name: mean} | {f"{self.name}_{key}": value for key, value, count in counted if count}
 
 
 class MeanBoxIou(MeanIou):
     """The same of a predictor that knows the class and says its mean box in train: what any localizer must surpass."""
 
-    name = "mean_box_iou"
+    name = f"{BASELINE}mean_box_iou"
 
     def __init__(self, mean_boxes: Sequence[Sequence[float]], names: Sequence[str]) -> None:
         super().__init__(len(mean_boxes), names)
@@ -89,28 +89,31 @@ class MeanBoxIou(MeanIou):
 class LocalizationAccuracy(Metric):
     """The share of images with the right class and, where there is an object, an IoU that reaches a bound.
 
-    With several `bounds`, the mean of the shares.
+    With several `bounds`, the mean of the shares. Not a number where no image shows an object: nothing was localized.
     """
 
     full_state_update = False
     right: Tensor
     images: Tensor
+    objects: Tensor
 
     def __init__(self, bounds: Sequence[float] = (FITS,)) -> None:
         super().__init__()
         self.bounds = tuple(bounds)
         self.add_state("right", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
         self.add_state("images", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+        self.add_state("objects", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, preds: Tensor, target: Tensor, boxes: Tensor, true_boxes: Tensor) -> None:
         """Add a batch: scores (B, K + 1), labels (B,), predicted and true boxes (B, 4)."""
-        predicted, iou = preds.argmax(-1), paired_iou(boxes, true_boxes)
+        predicted, iou = answered(preds), paired_iou(boxes.double(), true_boxes.double())
         self.right += sum(is_localized(predicted, target, iou, bound).sum() for bound in self.bounds)
         self.images += len(target)
+        self.objects += (target > 0).sum()
 
     def compute(self) -> Tensor:
         """Return the share."""
-        return self.right / (self.images * len(self.bounds))
+        return torch.where(self.objects > 0, self.right / (self.images * len(self.bounds)), torch.nan)
 
 
 class LocalizationError(LocalizationAccuracy):
@@ -122,7 +125,7 @@ class LocalizationError(LocalizationAccuracy):
 
 
 class NothingRecall(Metric):
-    """The share of images without an object that were found to show nothing; 1 where there are none to be missed."""
+    """The share of images without an object that were found to show nothing."""
 
     full_state_update = False
     found: Tensor
@@ -135,12 +138,12 @@ class NothingRecall(Metric):
 
     def update(self, preds: Tensor, target: Tensor) -> None:
         """Add a batch: scores (B, K + 1), labels (B,)."""
-        self.found += ((preds.argmax(-1) == 0) & (target == 0)).sum()
+        self.found += ((answered(preds) == 0) & (target == 0)).sum()
         self.empty += (target == 0).sum()
 
     def compute(self) -> Tensor:
         """Return the share."""
-        return torch.where(self.empty > 0, self.found / self.empty.clamp(min=1), 1.0)
+        return self.found / self.empty
 
 
 def localization_metrics(
@@ -152,11 +155,11 @@ def localization_metrics(
     box that still grows when nearly all boxes reach 0.5, so it chooses the best weights.
 
     With `nothing`, where the data have images without an object, also `nothing_recall`. `by_class` adds the mean IoU of
-    each class and, as a baseline, that of the `mean_boxes` (K + 1, 4) where they are known.
+    each class and, as `baseline/mean_box_iou`, that of the `mean_boxes` (K + 1, 4) where they are known.
     """
     metrics: dict[str, Metric | MetricCollection] = {
         "loss": MeanLoss(),
-        "accuracy": MulticlassAccuracy(len(names), average="micro", validate_args=False),
+        "accuracy": Accuracy(len(names), several=False),
         "mean_iou": MeanIou(len(names), names if by_class else ()),
         "localization_accuracy": LocalizationAccuracy(),
         "localization_error": LocalizationError(),
@@ -165,11 +168,12 @@ def localization_metrics(
     if nothing:
         metrics["nothing_recall"] = NothingRecall()
     if by_class and mean_boxes:
-        metrics["mean_box_iou"] = MeanBoxIou(mean_boxes, names)
+        metrics["mean_boxes"] = MeanBoxIou(mean_boxes, names)
     alike = ["localization_accuracy", "localization_error"]
     return MetricCollection(metrics, compute_groups=[alike, *([name] for name in metrics if name not in alike)])
 
 
-def _key(name: str) -> str:
-    """Return a class's name as part of a metric's: letters, digits and underscores."""
-    return re.sub(r"\W+", "_", name)
+def _keys(names: Sequence[str]) -> list[str]:
+    """Return classes' names as parts of a metric's: letters, digits and underscores, numbered where they are alike."""
+    keys = [re.sub(r"\W+", "_", name) for name in names]
+    return [key if keys.index(key) == i else f"{key}_{keys[: i + 1].count(key)}" for i, key in enumerate(keys)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -27,6 +27,13 @@ FALSE_ACCEPTS = (0.01, 0.001)
 
 class Comparer(Protocol):
     """How two embeddings are compared, and what a split's pairs cost."""
+
+    @property
+    def figure(self) -> Literal["distance", "probability"]:
+        """Return what `figures_of` gives."""
+
+    def figures_of(self, distances: Tensor) -> Tensor:
+        """Return what is told of pairs of such distances: the distances, or the probability of the same identity."""
 
     def distances(self, left: Tensor, right: Tensor) -> Tensor:
         """Return (N, M) how far embeddings (N, D) and (M, D) are apart: any numbers, small for the same identity."""
@@ -151,8 +158,9 @@ class AllPairs:
     loss: float
     recall_at_1: float
     """Share of the samples, of those whose identity has others, whose nearest neighbour is of the same identity."""
-    same_distance: float
-    different_distance: float
+    same: float
+    """The mean over same pairs of what the comparer tells of them, a distance or a probability; so `different`."""
+    different: float
 
 
 def all_pairs(embeddings: Tensor, identities: Tensor, comparer: Comparer) -> AllPairs | None:
@@ -165,7 +173,7 @@ def all_pairs(embeddings: Tensor, identities: Tensor, comparer: Comparer) -> All
     for rows, same, different, upper in _chunks(embeddings, identities, comparer):
         parts.append(torch.stack(comparer.loss_parts(rows, same, different)))
         for kind, mask in enumerate((same & upper, different & upper)):
-            sums[kind] += float(rows[mask].sum())
+            sums[kind] += float(comparer.figures_of(rows[mask]).sum())
             counts[kind] += int(mask.sum())
         gathered.append(rows[same & upper])
         known = rows[upper]
@@ -188,8 +196,8 @@ def all_pairs(embeddings: Tensor, identities: Tensor, comparer: Comparer) -> All
         ),
         loss=float((total[0] / total[1].clamp(min=1)).mean()),
         recall_at_1=float(torch.cat(nearest).nanmean()),
-        same_distance=sums[0] / counts[0],
-        different_distance=sums[1] / counts[1],
+        same=sums[0] / counts[0],
+        different=sums[1] / counts[1],
     )
 
 
@@ -301,9 +309,10 @@ class Verification(Metric):
     """Everything that is measured on the embeddings of a split; `compute` returns figures by name.
 
     `loss`, `roc_auc`, `equal_error_rate`, `tar_at_far_0.01` and `tar_at_far_0.001` (true accepts at so many false
-    ones), `recall_at_1`, `embedding_spread`, `same_distance`, `different_distance`, and `verification_accuracy`: the
-    mean of true accepts and true rejections, as if there were as many same as different pairs, at `threshold`; where
-    that is None, at the best one for these pairs. Not a number without pairs of both kinds.
+    ones), `recall_at_1`, `embedding_spread`, the means `same_distance` and `different_distance` (`same_probability` and
+    `different_probability` where the comparer tells how probable it is that both are the same), and
+    `verification_accuracy`: the mean of true accepts and true rejections, as if there were as many same as different
+    pairs, at `threshold`; where that is None, at the best one for these pairs. No numbers without pairs of both kinds.
     """
 
     full_state_update = False
@@ -342,14 +351,15 @@ class Verification(Metric):
         embeddings, identities, _ = self.gathered()
         finite = bool(embeddings.isfinite().all())
         self.found = all_pairs(embeddings, identities, self.comparer) if finite else None
-        figures: dict[str, float] = dict.fromkeys(NAMES, float("nan"))
+        figures: dict[str, float] = dict.fromkeys(names(self.comparer.figure), float("nan"))
         figures["embedding_spread"] = float(spread(embeddings))
         if self.found is not None:
             figures |= self._figures(self.found)
         return {name: torch.tensor(value, dtype=torch.float64) for name, value in figures.items()}
 
     def _figures(self, found: AllPairs) -> dict[str, float]:
-        curve = found.curve
+        assert self.comparer is not None
+        curve, figure = found.curve, self.comparer.figure
         best = float((curve.true_accepts - curve.false_accepts).max() + 1) / 2
         return {
             "loss": found.loss,
@@ -358,8 +368,8 @@ class Verification(Metric):
             "verification_accuracy": best if self.threshold is None else self.accuracy(self.threshold),
             **{f"tar_at_far_{share:g}": curve.true_accepts_at(share) for share in FALSE_ACCEPTS},
             "recall_at_1": found.recall_at_1,
-            "same_distance": found.same_distance,
-            "different_distance": found.different_distance,
+            f"same_{figure}": found.same,
+            f"different_{figure}": found.different,
         }
 
     def accuracy(self, threshold: float) -> float:
@@ -375,12 +385,17 @@ class Verification(Metric):
         return float(shares[0] + 1 - shares[1]) / 2
 
 
-NAMES = (
-    *("loss", "roc_auc", "equal_error_rate", "verification_accuracy"),
-    *(f"tar_at_far_{share:g}" for share in FALSE_ACCEPTS),
-    *("recall_at_1", "embedding_spread", "same_distance", "different_distance"),
-)
-"""Of the figures that `Verification` computes."""
+def names(figure: str) -> tuple[str, ...]:
+    """Return the names of the figures that `Verification` computes, of pairs that are told by `figure`."""
+    return (
+        *("loss", "roc_auc", "equal_error_rate", "verification_accuracy"),
+        *(f"tar_at_far_{share:g}" for share in FALSE_ACCEPTS),
+        *("recall_at_1", "embedding_spread", f"same_{figure}", f"different_{figure}"),
+    )
+
+
+NAMES = names("distance")
+"""Those of embeddings that are compared by their distance."""
 
 
 class BatchPairs(Metric):
@@ -427,6 +442,11 @@ def roc_auc_of_cosine(features: Tensor, identities: Tensor) -> float:
 
 class _Cosine:
     """Vectors of length one compared by their direction; they cost nothing."""
+
+    figure: Literal["distance"] = "distance"
+
+    def figures_of(self, distances: Tensor) -> Tensor:
+        return distances
 
     def distances(self, left: Tensor, right: Tensor) -> Tensor:
         return (1 - left @ right.T).double()

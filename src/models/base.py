@@ -30,6 +30,7 @@ from src.data.spec import DataSpec
 from src.data.view import View
 from src.errors import UserError
 from src.metrics.gathered import Gathered
+from src.metrics.states import restore_states, saved_states
 from src.models.compiling import GRAPHS, compile_in_place
 from src.models.fused import fused_where_possible
 from src.models.schedules import PerStep
@@ -440,10 +441,7 @@ class ImageModule(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the figures of the epoch so far: inside an epoch they are half counted."""
         checkpoint["validated"] = self.validated
-        mine = {
-            name: {key: torch.as_tensor(value).detach().cpu().clone() for key, value in metric.metric_state.items()}
-            for name, metric in self.split_metrics("train").items(keep_base=True, copy_state=False)
-        }
+        mine = saved_states(self.split_metrics("train"))
         parts: list[Any] = [mine]
         if self.trainer.world_size > 1:  # each process has counted its own samples
             parts = [None] * self.trainer.world_size
@@ -459,11 +457,7 @@ class ImageModule(LightningModule):
     def on_train_start(self) -> None:
         """Continue to count where the checkpoint stopped, with what learned there."""
         self._let_learn(self.current_epoch)
-        metrics = dict(self.split_metrics("train").items(keep_base=True, copy_state=False))
-        for name, state in self._restored_metrics.items():
-            for key, value in state.items():
-                setattr(metrics[name], key, value.to(getattr(metrics[name], key)))
-            metrics[name]._update_count += 1
+        restore_states(self.split_metrics("train"), self._restored_metrics)
         self._restored_metrics = {}
 
 

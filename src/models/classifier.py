@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -14,17 +16,20 @@ from torch.nn import functional as F
 from torchmetrics import MetricCollection
 
 from src.answers import Answers
+from src.config.problems import listing
 from src.data.spec import DataSpec
 from src.data.view import View
 from src.errors import UserError
-from src.metrics.classification import label_metrics
-from src.metrics.extremes import mistakes, mistakes_of_several, surest_right
+from src.metrics.classification import F1, label_metrics
+from src.metrics.extremes import THRESHOLD, mistakes, mistakes_of_several, surest_right
 from src.models.base import Batch, ImageModule, Reference, Row
 from src.models.evaluated import evaluated
 from src.networks.head import main_and_auxiliary
 
 if TYPE_CHECKING:
     from src.data.module import ImageData
+
+log = logging.getLogger(__name__)
 
 
 class Classifier(ImageModule):
@@ -60,10 +65,30 @@ class Classifier(ImageModule):
         self.label_smoothing, self.aux_weight, self.test_time_flip = label_smoothing, aux_weight, test_time_flip
         self.register_buffer("class_weights", weights_of_classes(class_weights, spec), persistent=False)
         self.class_weights: Tensor | None
+        self._named: set[str] = set()
 
     def configure_metrics(self) -> MetricCollection:
         """Return loss and accuracy and their relatives."""
         return label_metrics(self.spec.num_classes, multilabel=self.spec.multilabel)
+
+    def _log_split(self, split: str) -> dict[str, Tensor]:
+        figures = super()._log_split(split)
+        if split != "train" and not self.trainer.sanity_checking:
+            self._name_absent(split)
+        return figures
+
+    def _name_absent(self, split: str) -> None:
+        """Say, once for a split, which classes no image of it has: they are in no mean over classes."""
+        metrics = self.metrics[f"{split}_metrics"]
+        assert isinstance(metrics, MetricCollection)
+        counts = metrics["f1"]
+        assert isinstance(counts, F1)
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        where = data.measured_split if split == "test" else split
+        if counts.absent and where not in self._named:
+            self._named.add(where)
+            names = listing([self.spec.classes[k] for k in counts.absent], most=100)
+            log.info("Classes that no image of the %s split has, left out of the means over classes: %s", where, names)
 
     def compute_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the loss and the logits (B, K)."""
@@ -128,13 +153,14 @@ class Classifier(ImageModule):
         return [class_columns(self.spec.classes, row, several=several) for row in predicted["probabilities"].tolist()]
 
     def metric_inputs(self, outputs: Tensor, batch: Batch, loss: Tensor) -> dict[str, Any]:
-        """Return logits and labels; a mixed batch counts as the label with the larger share."""
+        """Return probabilities, the very ones that `predictions=` writes, and labels.
+
+        A mixed batch counts as the label with the larger share.
+        """
         label = batch["label"]
-        scores = outputs.detach().float()
-        if self.spec.multilabel:
-            scores, hard = scores.sigmoid(), (label > 0.5).long()
-        else:
-            hard = label.argmax(-1) if label.ndim == 2 else label
+        single = label.argmax(-1) if label.ndim == 2 else label
+        hard = label > THRESHOLD if self.spec.multilabel else single
+        scores = self.probabilities(outputs.detach())
         return {"preds": scores, "target": hard, "loss": loss, "size": self.loss_weight(batch)}
 
     def evaluation_outputs(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
@@ -168,33 +194,51 @@ def class_names(classes: Sequence[str], label: Any, *, several: bool) -> str:
 
 
 def class_columns(classes: Sequence[str], probabilities: Sequence[float], *, several: bool = False) -> Row:
-    """Return `class`, its `probability` and that of each class; where there can be `several`, those above a half."""
-    best = max(range(len(probabilities)), key=probabilities.__getitem__)
-    each = dict(zip(classes, probabilities, strict=True))
-    found = [name for name, p in each.items() if p > 0.5] if several else [classes[best]]
-    columns: Row = {"class": "|".join(found), "probability": round(probabilities[best], 6)}
-    return columns | {f"p({name})": round(p, 6) for name, p in each.items()}
+    """Return `class`, its `probability` and that of each class; where there can be `several`, those above a half.
+
+    With as many digits as tell single floats apart: what is measured on the file is what was measured on the answers.
+    """
+    best = int(np.argmax(probabilities))
+    written = [float(f"{p:.9g}") for p in probabilities]
+    each = dict(zip(classes, written, strict=True))
+    found = [name for name, p in each.items() if p > THRESHOLD] if several else [classes[best]]
+    columns: Row = {"class": "|".join(found), "probability": written[best]}
+    return columns | {f"p({name})": p for name, p in each.items()}
 
 
 def weights_of_classes(choice: Literal["balanced"] | Sequence[float] | None, spec: DataSpec) -> Tensor | None:
     """Return the weight of each class (K,) in the loss, or None.
 
     `balanced` is inverse to the counts in train, with mean 1 over the samples; where an image can have several labels,
-    it is the number of images without a class over those with it, for each class alone. Raises UserError where a list
-    has not one weight per class, or a class without samples would weigh infinitely.
+    it is the number of images without a class over those with it, for each class alone, and 1 where all images have it:
+    there is nothing to balance, and with 0 it would never be learned. Raises UserError where a list has not one weight
+    per class, or they are not finite numbers with one above zero, or a class without samples would weigh infinitely.
     """
     if choice is None:
         return None
     if choice == "balanced":
-        counts = torch.tensor(spec.class_counts, dtype=torch.float32)
-        if (counts == 0).any():
-            empty = ", ".join(name for name, count in zip(spec.classes, spec.class_counts, strict=True) if not count)
-            raise UserError(f"model.class_weights=balanced: no training image of class {empty}")
-        if spec.multilabel:
-            return (spec.train_samples - counts) / counts
-        return counts.sum() / (len(counts) * counts)
+        return _balanced(spec)
     if len(choice) != spec.num_classes:
         raise UserError(
             f"model.class_weights has {len(choice)} values for {spec.num_classes} classes: {', '.join(spec.classes)}"
         )
+    if not all(map(math.isfinite, choice)) or not any(choice):
+        raise UserError(f"model.class_weights={list(choice)}: weights are finite numbers, at least one of them above 0")
     return torch.tensor(list(map(float, choice)))
+
+
+def _balanced(spec: DataSpec) -> Tensor:
+    counts = torch.tensor(spec.class_counts, dtype=torch.float32)
+    if (counts == 0).any():
+        empty = listing(name for name, count in zip(spec.classes, spec.class_counts, strict=True) if not count)
+        raise UserError(
+            f"model.class_weights=balanced: no training image of class {empty}; type model.class_weights=null, or a "
+            "list with a weight for each class"
+        )
+    if not spec.multilabel:
+        return counts.sum() / (len(counts) * counts)
+    lacking = spec.train_samples - counts
+    if (everywhere := lacking == 0).any():
+        names = listing(name for name, all_have in zip(spec.classes, everywhere.tolist(), strict=True) if all_have)
+        log.warning("model.class_weights=balanced: every training image has %s, which weighs 1", names)
+    return torch.where(everywhere, 1.0, lacking / counts)

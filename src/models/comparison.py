@@ -30,6 +30,19 @@ class Comparison(VerificationModel):
 
     source_models: ClassVar[tuple[str, ...]] = ("src.models.siamese.Siamese",)
     needs_source: ClassVar[bool] = True
+    measure: ClassVar[str] = "logit of different"
+    figures: ClassVar[tuple[str, ...]] = (
+        "loss",
+        "roc_auc",
+        "equal_error_rate",
+        "verification_accuracy",
+        "tar_at_far_0.01",
+        "tar_at_far_0.001",
+        "recall_at_1",
+        "embedding_spread",
+        "same_probability",
+        "different_probability",
+    )
     from_source: ClassVar[tuple[str, ...]] = ("embedding_dim", "normalize")
     """Keys of which `auto` is what the source run has, and nothing else will do."""
 
@@ -70,9 +83,14 @@ class Comparison(VerificationModel):
 
 @dataclass(frozen=True)
 class LearnedComparer:
-    """Logits of `different` as distances, computed where the network is."""
+    """Logits of `different` as distances, computed where the network is; told as probabilities of `same`."""
 
     network: ComparisonNetwork
+    figure: Literal["probability"] = "probability"
+
+    def figures_of(self, distances: Tensor) -> Tensor:
+        """Return the probabilities of `same`."""
+        return torch.sigmoid(-distances)
 
     def distances(self, left: Tensor, right: Tensor) -> Tensor:
         """Return the distances (N, M), in the precision and on the device of the embeddings.

@@ -116,9 +116,9 @@ class Localizer(ImageModule):
         return loss + self.gamma * localization_loss(found.boxes, true_boxes, label, self.cost), found
 
     def metric_inputs(self, outputs: Found, batch: Batch, loss: Tensor) -> dict[str, Any]:
-        """Return scores, labels and both boxes."""
+        """Return probabilities, labels and both boxes, the very ones that `predictions=` writes."""
         return {
-            "preds": outputs.logits.detach().float(),
+            "preds": outputs.logits.detach().float().softmax(-1),
             "target": batch["label"],
             "boxes": corners(outputs.boxes.detach()),
             "true_boxes": batch["box"],

@@ -20,8 +20,9 @@ from src.data.sampler import Identities, Triplets
 from src.data.spec import DataSpec
 from src.data.view import View
 from src.errors import UserError
+from src.metrics.baseline import BASELINE
 from src.metrics.classification import MeanLoss
-from src.metrics.verification import NAMES, Comparer, Verification, fold_accuracy, hardest_pairs, roc_auc_of_cosine
+from src.metrics.verification import Comparer, Verification, fold_accuracy, hardest_pairs, roc_auc_of_cosine
 from src.models.base import Batch, ImageModule, Reference, Row
 from src.models.evaluated import evaluated
 
@@ -67,6 +68,9 @@ class VerificationModel(ImageModule):
         "same_distance",
         "different_distance",
     )
+
+    measure: ClassVar[str] = "distance"
+    """What a report calls the numbers by which pairs are told apart."""
 
     threshold: Tensor
     slope: Tensor
@@ -125,7 +129,7 @@ class VerificationModel(ImageModule):
 
     def metric_names(self) -> list[str]:
         """Return the names of the figures of a split."""
-        return list(NAMES)
+        return list(self.figures)
 
     def pair_metric(self, split: str) -> Verification:
         """Return the metric of a split."""
@@ -220,10 +224,11 @@ class VerificationModel(ImageModule):
         less (on ORL faces 0.91 in place of 0.92).
         """
         if not all("pixels" in batch for batch in self.outputs):
-            log.info("pixel_roc_auc is left out: the images of this split have more than %d values", MAX_PIXELS)
+            log.info("The baseline pixel_roc_auc is left out: all images together have over %d values", MAX_PIXELS)
             return {}
         pixels = self.kept("pixels").float()
-        return {"test/pixel_roc_auc": roc_auc_of_cosine(pixels - pixels.mean(1, keepdim=True), self.kept("identity"))}
+        area = roc_auc_of_cosine(pixels - pixels.mean(1, keepdim=True), self.kept("identity"))
+        return {f"test/{BASELINE}pixel_roc_auc": area}
 
     def _protocol_figures(self) -> dict[str, float]:
         """Return mean accuracy and standard error over the folds of the source's pairs, where it has any.
@@ -312,6 +317,7 @@ class VerificationModel(ImageModule):
             "same": found.histogram.same.numpy(),
             "different": found.histogram.different.numpy(),
             "threshold": np.array(float(self.threshold)),
+            "measure": np.array(self.measure),
             "nearest_different": nearest,
             "farthest_same": farthest,
             "embeddings": kept.values["embedding"],

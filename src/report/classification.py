@@ -91,7 +91,7 @@ class _Answers:
     @cached_property
     def predicted_NK(self) -> Bools:
         if self.several:
-            return np.asarray(self.probabilities >= THRESHOLD)
+            return np.asarray(self.probabilities > THRESHOLD)
         return self._one_hot(self.predicted)
 
     def _one_hot(self, indices: Ints) -> Bools:
@@ -142,11 +142,12 @@ def _class_table(answers: _Answers) -> Markup:
 def class_table(
     classes: Sequence[str], columns: Mapping[str, Floats], support: Ints, threshold: float | None = None
 ) -> Markup:
-    """Return a table of figures per class (K,), their means, and how many samples there are.
+    """Return a table of figures per class (K,), how many samples there are, and the means of the classes with samples.
 
-    `threshold` is said to be the probability from which on a class counts as predicted.
+    `threshold` is said to be the probability above which a class counts as predicted.
     """
-    means = {name: np.nan if np.isnan(values).all() else np.nanmean(values) for name, values in columns.items()}
+    there = {name: values[(support > 0) & ~np.isnan(values)] for name, values in columns.items()}
+    means = {name: values.mean() if len(values) else np.nan for name, values in there.items()}
     return render(
         "classes.html",
         classes=classes,

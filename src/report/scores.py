@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from src.metrics.average_precision import average_precisions
+
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -34,24 +36,9 @@ def class_scores(truth: Bools, predicted: Bools, probabilities: Probabilities) -
         precision=np.where(chosen + support, hits / np.maximum(chosen, 1), np.nan),
         recall=np.where(support, hits / np.maximum(support, 1), np.nan),
         f1=np.where(chosen + support, 2 * hits / np.maximum(chosen + support, 1), np.nan),
-        average_precision=np.array(
-            [average_precision(t, p) for t, p in zip(truth.T, probabilities.T.copy(), strict=True)]
-        ),
+        average_precision=average_precisions(truth, probabilities),
         support=support,
     )
-
-
-def average_precision(truth: Bools, scores: Probabilities) -> float:
-    """Sum precision times the step in recall over the distinct scores, falling, of one class (N,): ties count together.
-
-    Not a number without a true sample, or where a score is none.
-    """
-    if not truth.any() or np.isnan(scores).any():
-        return float("nan")
-    order = np.argsort(-scores)
-    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
-    hits = np.cumsum(truth[order])[ends]
-    return float(np.sum(np.diff(hits, prepend=0) / truth.sum() * hits / (ends + 1)))
 
 
 def confusion_matrix(labels: Ints, predicted: Ints, num_classes: int) -> Ints:

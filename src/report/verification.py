@@ -51,6 +51,8 @@ class Shown:
     identities: Sequence[str]
     image: Callable[[int], NDArray[np.uint8]]
     paths: Sequence[str]
+    measure: str = "distance"
+    """What the distances are called: those of a comparison network are logits, which may be negative."""
 
 
 def sections_from(
@@ -65,6 +67,7 @@ def sections_from(
         nearest_different=_as_pairs(values["nearest_different"]),
         farthest_same=_as_pairs(values["farthest_same"]),
         identities=values["identities"].tolist(),
+        measure=str(values.get("measure", "distance")),
         paths=values["paths"].tolist(),
         image=images,
     )
@@ -140,7 +143,8 @@ def _distances(shown: Shown) -> Markup:
         series.append(
             Series("threshold", [shown.threshold] * 2, [0.0, top], tone=2, figure=number(round(shown.threshold, 4)))
         )
-    return line_chart("Pairs by distance", series, "distance", x_text=lambda value: f"distance {number(value)}")
+    what = shown.measure
+    return line_chart(f"Pairs by {what}", series, what, x_text=lambda value: f"{what} {number(value)}")
 
 
 def _pairs(shown: Shown, pairs: Sequence[Pair], legend: str) -> Markup:
@@ -153,7 +157,7 @@ def _pairs(shown: Shown, pairs: Sequence[Pair], legend: str) -> Markup:
             Picture(_side_by_side(shown, first, second), lines, f"{shown.paths[first]} | {shown.paths[second]}")
         )
     return Markup("<p>{}</p>{}").format(
-        f"{legend} The answer at the threshold, and the distance." if pictures else "None.", gallery(pictures)
+        f"{legend} The answer at the threshold, and the {shown.measure}." if pictures else "None.", gallery(pictures)
     )
 
 

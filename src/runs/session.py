@@ -19,6 +19,7 @@ from src.config import saved
 from src.config.command import Composed
 from src.cores import cores
 from src.errors import UserError
+from src.metrics.baseline import BASELINE
 from src.runs import ranks
 from src.runs.directory import RunDirectory, hold_job, lock_run, new_run, open_run, overrides_digest
 from src.runs.record import read_record, status_of
@@ -279,12 +280,16 @@ def _wandb_id(run: RunDirectory) -> str:
 
 
 def print_figures(figures: Mapping[str, float]) -> None:
-    """Print the final figures, a line each, by their names in metrics.json."""
+    """Print the final figures, a line each, by their names in metrics.json; what they must surpass comes apart."""
     width = max(map(len, figures), default=0)
-    for split in ("train", "val", "test"):
-        for key, value in sorted(figures.items()):
-            if key.startswith(f"{split}/"):
-                print(f"{key:{width}}  {value:.4f}")
+    baselines = [key for key in figures if BASELINE in key]
+    for title, keys in (("", figures.keys() - baselines), ("baselines, not the model's:", baselines)):
+        if title and keys:
+            print(title)
+        for split in ("train", "val", "test"):
+            for key in sorted(keys):
+                if key.startswith(f"{split}/"):
+                    print(f"{key:{width}}  {figures[key]:.4f}")
 
 
 def save_first_batch(config: dict[str, Any], name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import logging
+import math
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -109,6 +110,9 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
         write_weights(run, model)
     figures = best_figures(callbacks, history)
     split = "test" if config["test"] and len(data.splits["test"]) else "val" if len(data.splits["val"]) else None
+    if not len(data.splits["test"]):
+        instead = "nothing is measured but train" if split is None else "the final figures are those of val"
+        log.info("There is no test split: %s", instead)
     if split is not None:
         with record.phase("test"):
             figures |= measure(trainer, model, data, split)
@@ -313,9 +317,9 @@ def best_figures(callbacks: Sequence[Callback], history: History) -> dict[str, f
         if isinstance(callback, BestCheckpoint) and callback.metrics:
             rows = [row for row in history.rows if row["step"] == callback.step and "train/loss" in row]
             training = {key: value for row in rows for key, value in row.items() if key.startswith("train/")}
-            return training | callback.metrics
+            return without_unmeasured(training | callback.metrics)
     epochs = [row for row in history.rows if "train/loss" in row]
-    return {key: value for key, value in epochs[-1].items() if "/" in key} if epochs else {}
+    return without_unmeasured({key: value for key, value in epochs[-1].items() if "/" in key}) if epochs else {}
 
 
 def measure(trainer: Trainer, model: ImageModule, data: ImageData, split: str) -> dict[str, float]:
@@ -324,8 +328,19 @@ def measure(trainer: Trainer, model: ImageModule, data: ImageData, split: str) -
     data.measured_split = split
     with stoppable():
         trainer.test(model, datamodule=data, verbose=False)
-    found = {key.removeprefix("test/"): float(value) for key, value in trainer.callback_metrics.items()}
-    return {f"{split}/{name}": value for name, value in sorted(found.items()) if "/" not in name}
+    measured = {key: float(value) for key, value in trainer.callback_metrics.items() if key.startswith("test/")}
+    return without_unmeasured({f"{split}/{key.removeprefix('test/')}": measured[key] for key in sorted(measured)})
+
+
+def without_unmeasured(figures: Mapping[str, float]) -> dict[str, float]:
+    """Return the figures that are numbers; the others, which the split has nothing for, are named in the log."""
+    unmeasured = [name for name, value in figures.items() if math.isnan(value)]
+    if unmeasured:
+        log.warning(
+            "Left out, since there is nothing to measure them on (or the answers are not numbers): %s",
+            ", ".join(unmeasured),
+        )
+    return {name: value for name, value in figures.items() if name not in unmeasured}
 
 
 def load_weights(model: ImageModule, run: RunDirectory, name: str | None = None) -> None:

@@ -139,9 +139,21 @@ def test_what_cannot_be_learned_from_is_told_so(people, images, changes, words):
     source, options = Crowd(people, images), DEFAULTS | changes
     splits = make_identity_splits(source, **options)
     with pytest.raises(UserError, match=words):
-        require_identities(source, splits, options["val_fraction"])
+        require_identities(source, splits, options["val_fraction"], options["test_fraction"])
 
 
 def test_enough_people_are_enough():
     source = Crowd(6, 2)
-    require_identities(source, make_identity_splits(source, **DEFAULTS), 0.2)
+    require_identities(source, make_identity_splits(source, **DEFAULTS), 0.2, 0.25)
+
+
+def test_four_people_are_enough_without_a_test_split():
+    source = Crowd(4, 5)
+    splits = make_identity_splits(source, **DEFAULTS | {"test_fraction": 0})
+    require_identities(source, splits, 0.2, 0)
+    assert [len(people) for people in who(source, splits).values()] == [2, 2, 0]
+
+
+def test_people_are_not_kept_in_train_as_rare_classes_are():
+    with pytest.raises(UserError, match=r"data\.on_rare_class=train is for splits that divide each class"):
+        make_identity_splits(Crowd(), **DEFAULTS, on_rare_class="train")

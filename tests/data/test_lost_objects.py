@@ -217,7 +217,7 @@ def test_a_source_of_boxes_without_nothing_is_refused(tmp_path):
         working_size=None, working_shape="keep", store="files", store_budget=0.0, stream=None, stream_cache=1.0,
         shuffle_window=None,
         folds=5, fold=None, normalize="none", eval_crop=1.0, on_bad_sample="stop", limit=None, train_per_class=None,
-        cache_dir=str(tmp_path), augment=augmentation(), seed=0,
+        on_rare_class="stop", cache_dir=str(tmp_path), augment=augmentation(), seed=0,
     )  # fmt: skip
     with pytest.raises(UserError, match="its first class must be `nothing`; its classes are thing, other"):
         data.open()

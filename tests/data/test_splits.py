@@ -185,3 +185,31 @@ def test_shares_are_those_of_another_library() -> None:
     drawn = make_splits(source, **DEFAULTS)["test"]
     _, theirs = model_selection.train_test_split(np.arange(140), test_size=0.2, stratify=labels)
     assert per_class(source, drawn) == per_class(source, theirs)
+
+
+def test_a_class_of_one_image_can_stay_in_train() -> None:
+    source = Counted([20, 1, 2])
+    splits = make_splits(source, **DEFAULTS, on_rare_class="train")
+    assert per_class(source, splits["train"])[1:] == [1, 1]
+    assert per_class(source, splits["test"])[1:] == [0, 1]
+    assert per_class(source, splits["val"])[1:] == [0, 0]
+    folds = [make_splits(source, **DEFAULTS | {"fold": fold}, on_rare_class="train") for fold in range(5)]
+    assert all(per_class(source, fold["train"])[1] == 1 for fold in folds)
+    assert sum(per_class(source, fold["test"])[2] for fold in folds) == 2
+
+
+def test_what_the_message_about_a_class_of_one_image_advises_works() -> None:
+    with pytest.raises(UserError, match=r"data.on_rare_class=train .* or data.test_fraction=0 for no test split"):
+        make_splits(Counted([20, 1]), **DEFAULTS)
+    for val_fraction, sizes in ((0.1, [19, 2, 0]), (0, [21, 0, 0])):
+        source = Counted([20, 1])
+        splits = make_splits(source, **DEFAULTS | {"test_fraction": 0, "val_fraction": val_fraction})
+        assert [len(part) for part in splits.values()] == sizes
+        assert per_class(source, splits["train"])[1] == 1
+    with pytest.raises(UserError, match=r"data.on_rare_class=train .* or data.val_fraction=0 for no val split"):
+        make_splits(Counted([20, 2]), **DEFAULTS)
+
+
+def test_all_classes_with_too_few_images_are_named_at_once() -> None:
+    with pytest.raises(UserError, match=r'2 such classes: "b", "d"'):
+        make_splits(Counted([20, 1, 20, 1]), **DEFAULTS)

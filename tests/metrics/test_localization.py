@@ -6,7 +6,7 @@ import pytest
 import torch
 from torchvision.ops import box_iou
 
-from src.metrics.localization import localization_metrics, paired_iou
+from src.metrics.localization import MeanIou, localization_metrics, paired_iou
 
 NAMES = ("nothing", "cat", "wild dog")
 MEANS = ((0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 1.0, 1.0), (0.5, 0.5, 1.0, 1.0))
@@ -51,9 +51,9 @@ def test_figures_by_hand():
             # The first reaches one of the ten bounds, the fourth has none to reach.
             "mean_localization_accuracy": (1 / 10 + 1) / 5,
             "nothing_recall": 1 / 2,
-            "mean_box_iou": (1 / 4 + 1 + 1) / 3,
-            "mean_box_iou_cat": 5 / 8,
-            "mean_box_iou_wild_dog": 1.0,
+            "baseline/mean_box_iou": (1 / 4 + 1 + 1) / 3,
+            "baseline/mean_box_iou_cat": 5 / 8,
+            "baseline/mean_box_iou_wild_dog": 1.0,
         }
     )
 
@@ -77,23 +77,36 @@ def test_metrics_of_one_kind_do_not_share_counts():
     metrics.update(**same, boxes=torch.tensor([[0.0, 0.0, 1.0, 1.0]]), true_boxes=torch.tensor([[0.0, 0.0, 1.0, 1.0]]))
     found = metrics.compute()
     assert found["mean_iou"].item() == 1.0
-    assert found["mean_box_iou"].item() == (1 + 1 / 4) / 2
+    assert found["baseline/mean_box_iou"].item() == (1 + 1 / 4) / 2
 
 
 def test_data_without_images_of_nothing_have_no_recall_of_it():
     assert "nothing_recall" not in localization_metrics(NAMES, nothing=False, by_class=False)
 
 
-def test_a_split_without_nothing_or_without_objects_gives_numbers():
+def test_a_figure_over_nothing_is_no_number():
     metrics = localization_metrics(NAMES, nothing=True, by_class=True, mean_boxes=MEANS)
     metrics.update(**part(slice(0, 3), torch.tensor(1.0)))
-    assert metrics.compute()["nothing_recall"].item() == 1.0
+    found = metrics.compute()
+    assert found["nothing_recall"].isnan()
+    assert all(value.isfinite() for name, value in found.items() if name != "nothing_recall")
     metrics.reset()
     metrics.update(**part(slice(3, 5), torch.tensor(1.0)))
     found = metrics.compute()
-    assert all(value.isfinite() for value in found.values())
-    assert found["mean_iou"].item() == 0.0
+    of_boxes = ["mean_iou", "localization_accuracy", "localization_error", "mean_localization_accuracy"]
+    assert all(found[name].isnan() for name in [*of_boxes, "baseline/mean_box_iou"])
+    assert all(found[name].isfinite() for name in ("loss", "accuracy", "nothing_recall"))
     assert "mean_iou_cat" not in found
+
+
+def test_classes_whose_names_differ_in_signs_alone_have_a_figure_each():
+    names = ("nothing", "wild dog", "wild-dog", "wild_dog")
+    metric = MeanIou(4, names)
+    true = torch.tensor([[0.0, 0.0, 1.0, 1.0]]).repeat(3, 1)
+    metric.update(torch.tensor([1, 2, 3]), true * torch.tensor([[1.0], [0.5], [0.25]]), true)
+    each = {"mean_iou_wild_dog": 1.0, "mean_iou_wild_dog_2": 1 / 4, "mean_iou_wild_dog_3": 1 / 16}
+    found = {name: float(value) for name, value in metric.compute().items()}
+    assert found == {"mean_iou": pytest.approx((1 + 1 / 4 + 1 / 16) / 3)} | each
 
 
 def test_paired_iou_is_the_diagonal_of_torchvisions():

@@ -60,6 +60,16 @@ def test_wrong_class_weights_are_messages():
         weights_of_classes([1.0, 2.0], spec())
     with pytest.raises(UserError, match="no training image of class b"):
         weights_of_classes("balanced", spec(counts=(5, 0, 5)))
+    for weights in ([0.0, 0.0, 0.0], [1.0, math.inf, 1.0], [1.0, math.nan, 1.0]):
+        with pytest.raises(UserError, match="finite numbers, at least one of them above 0"):
+            weights_of_classes(weights, spec())
+
+
+def test_a_label_that_every_image_has_weighs_one_and_is_named(caplog):
+    caplog.set_level("WARNING")
+    several = spec(("x", "y", "any"), counts=(2, 4, 10), multilabel=True)
+    assert weights_of_classes("balanced", several).tolist() == pytest.approx([8 / 2, 6 / 4, 1])
+    assert "every training image has any, which weighs 1" in caplog.text
 
 
 class Corner(nn.Module):

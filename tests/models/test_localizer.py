@@ -193,8 +193,8 @@ def test_figures_per_class_are_those_of_test_alone():
     assert {name.partition("/")[2] for name in model.split_metrics("val").compute()} == shared
     of_test = model.split_metrics("test").compute()
     assert {name.partition("/")[2] for name in of_test} == shared | {
-        f"{kind}{name}" for kind in ("mean_iou", "mean_box_iou") for name in ("", "_cat", "_dog")
+        f"{kind}{name}" for kind in ("mean_iou", "baseline/mean_box_iou") for name in ("", "_cat", "_dog")
     }
     # The true box, 0.4 x 0.6, shares 0.4 x 0.3 with the cats' mean box, 0.5 x 0.5; all of it lies in the dogs'.
-    assert float(of_test["test/mean_box_iou_cat"]) == pytest.approx(0.12 / (0.24 + 0.25 - 0.12))
-    assert float(of_test["test/mean_box_iou_dog"]) == pytest.approx(0.24)
+    assert float(of_test["test/baseline/mean_box_iou_cat"]) == pytest.approx(0.12 / (0.24 + 0.25 - 0.12))
+    assert float(of_test["test/baseline/mean_box_iou_dog"]) == pytest.approx(0.24)

@@ -119,7 +119,7 @@ def test_a_run_has_the_figures_that_are_promised(finished):
     }  # fmt: skip
     found = metrics(finished)
     assert {f"{split}/{name}" for split in ("val", "test") for name in names} <= found.keys()
-    assert "test/pixel_roc_auc" in found
+    assert "test/baseline/pixel_roc_auc" in found
     assert {
         f"train/{name}" for name in ("loss", "active_triplets", "embedding_spread", "same_distance")
     } <= found.keys()

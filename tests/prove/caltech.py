@@ -34,7 +34,7 @@ def promises() -> Iterator[Promise]:
             runs.append(json.loads(Path(folder, str(seed), "metrics.json").read_text()))
     for name, bound in BOUNDS.items():
         values = [figures[f"test/{name}"] for figures in runs]
-        baseline = runs[0].get(f"test/{name.replace('mean_iou', 'mean_box_iou')}") if "iou" in name else None
+        baseline = runs[0].get(f"test/{name.replace('mean_iou', 'baseline/mean_box_iou')}") if "iou" in name else None
         beside = f", mean box {baseline:.4f}" if baseline is not None else ""
         figure = f"{mean(values):.4f} ({', '.join(f'{value:.4f}' for value in values)}{beside})"
         yield Promise(f"experiment=caltech_localizer: test/{name}", figure, f">= {bound}", mean(values) >= bound)

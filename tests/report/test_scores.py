@@ -3,7 +3,8 @@ import pytest
 from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 from sklearn.metrics import confusion_matrix as reference_confusion
 
-from src.report.scores import average_precision, class_scores, confusion_matrix
+from src.metrics.average_precision import average_precision
+from src.report.scores import class_scores, confusion_matrix
 
 
 def one_hot(indices, count):

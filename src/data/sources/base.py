@@ -87,8 +87,14 @@ class Source(ABC):
     def labels(self) -> NDArray[np.int64]:
         """Return (N,) a class per sample for stratified splits and class counts, without decoding; -1 where unknown."""
 
+    def label_sets(self) -> NDArray[np.bool_]:
+        """Return (N, K) which classes each sample has, where the source is `multilabel`, without decoding."""
+        raise NotImplementedError(f"{type(self).__name__} has one label per sample")
+
     def class_counts(self, indices: Indices) -> NDArray[np.int64]:
-        """Return (K,) how many of the samples have each class."""
+        """Return (K,) how many of the samples have each class; with several labels one may count for several."""
+        if self.multilabel:
+            return np.asarray(self.label_sets()[indices].sum(axis=0), np.int64)
         labels = self.labels()[indices]
         return np.bincount(labels[labels >= 0], minlength=len(self.classes)).astype(np.int64)
 

@@ -10,6 +10,7 @@ import numpy as np
 from annotated_types import Ge, MinLen
 from numpy.typing import NDArray
 
+from src.config.main_figure import several_labels
 from src.data.decode import decode
 from src.data.sources.base import Indices, Sample, Source
 from src.data.sources.label_table import Columns, read_table
@@ -47,7 +48,7 @@ class Csv(Source):
         self.file = self.root / file
         self.columns = Columns(image_column, label_column, label_separator, split_column)
         self.channels = channels
-        self.multilabel = label_separator is not None or not one_column
+        self.multilabel = several_labels(label_column, label_separator)
         self._images: list[str] = []
         self._labels: NDArray[np.bool_] = np.empty((0, 0), np.bool_)  # (N, K)
         self._splits: dict[str, Indices] = {}
@@ -78,14 +79,14 @@ class Csv(Source):
         return {"image": decode(path, self.channels, self.at_least), "label": label, "index": index, "path": str(path)}
 
     def labels(self) -> NDArray[np.int64]:
-        """Return the label of each image; of several the rarest, so that every split gets some of it; -1 for none."""
+        """Return the label of each image; of several the rarest, -1 for none."""
         rarest_first = np.argsort(self._labels.sum(axis=0), kind="stable")
         first = rarest_first[self._labels[:, rarest_first].argmax(axis=1)]
         return np.where(self._labels.any(axis=1), first, -1).astype(np.int64)
 
-    def class_counts(self, indices: Indices) -> NDArray[np.int64]:
-        """Return how many of the images have each label; one image may count for several."""
-        return np.asarray(self._labels[indices].sum(axis=0), np.int64)
+    def label_sets(self) -> NDArray[np.bool_]:
+        """Return which labels each image has."""
+        return self._labels
 
     def splits(self) -> Mapping[str, Indices]:
         """Return the splits that the table names, or `all`."""

@@ -58,11 +58,9 @@ class Streamed(Source):
         """Return the class of every sample."""
         return self._arrays["labels"]
 
-    def class_counts(self, indices: Indices) -> NDArray[np.int64]:
-        """Return how many of the samples have each class; with several labels one sample may count for several."""
-        if "many" not in self._arrays:
-            return super().class_counts(indices)
-        return np.asarray(self._arrays["many"][indices].sum(axis=0), np.int64)
+    def label_sets(self) -> NDArray[np.bool_]:
+        """Return which classes every sample has, where there can be several."""
+        return self._arrays["many"]
 
     def identities(self) -> NDArray[np.int64]:
         """Return who every sample shows."""
