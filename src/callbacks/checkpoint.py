@@ -48,7 +48,8 @@ def checkpoint_path(trainer: Trainer, name: str) -> Path:
 class BestCheckpoint(Checkpoint):
     """Saves `best.ckpt` whenever a validation improves on the best value of `monitor` so far; the earlier of equals."""
 
-    def __init__(self, *, monitor: str, mode: Literal["min", "max"]) -> None:
+    def __init__(self, *, monitor: str, mode: Literal["auto", "min", "max"]) -> None:
+        assert mode != "auto", "settled when the run began"
         self.monitor, self.mode = monitor, mode
         self.best = -math.inf if mode == "max" else math.inf
         self.metrics: dict[str, float] = {}

@@ -166,7 +166,7 @@ class CallbackArguments:
     """Lightning's own callbacks."""
 
     patience: Annotated[int, Ge(0)]
-    mode: Literal["min", "max"]
+    mode: Literal["auto", "min", "max"]
     every_n_epochs: Annotated[int, Ge(0)] | None
 
 

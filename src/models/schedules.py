@@ -96,8 +96,9 @@ def plateau(
     steps_per_epoch: int,
     factor: Annotated[float, Interval(gt=0, lt=1)],
     patience: Annotated[int, Ge(0)],
-    mode: Literal["min", "max"],
+    mode: Literal["auto", "min", "max"],
 ) -> ReduceLROnPlateau:
     """Multiply by `factor` when the monitored metric has not improved for `patience` epochs."""
     del total_steps, steps_per_epoch
+    assert mode != "auto", "settled when the run began"
     return ReduceLROnPlateau(optimizer, mode=mode, factor=factor, patience=patience)

@@ -15,7 +15,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from src.config import saved
+from src.config import figures, saved
 from src.config.command import Composed
 from src.cores import cores
 from src.errors import UserError
@@ -186,6 +186,7 @@ def settled(composed: Composed) -> dict[str, Any]:
     """
     settle_threads(composed)
     settle_source(composed)
+    figures.settle_modes(composed)
     return saved.plain(composed.config)
 
 
