@@ -192,7 +192,7 @@ class TrainerArguments:
     min_epochs: Annotated[int, Ge(0)] | None
     max_steps: Annotated[int, Ge(-1)]
     min_steps: Annotated[int, Ge(0)] | None
-    limit_train_batches: Batches
+    limit_train_batches: Annotated[int, Ge(1)] | Annotated[float, Interval(gt=0, le=1)] | None
     limit_val_batches: Batches
     limit_test_batches: Batches
     limit_predict_batches: Batches

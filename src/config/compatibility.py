@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from src.config import figures
+from src.config import figures, idle, length
 from src.config.composed import Composed
 from src.config.groups import Content, leaves, readable
 from src.config.problems import COMMAND_LINE, Problem, listing
@@ -25,6 +25,8 @@ def problems(composed: Composed, values: Values) -> list[Problem]:
         *_store_and_stream(composed, values),
         *_normalization_and_processes(composed, values),
         *(figures.problems(composed, values) if fresh else ()),
+        *(length.problems(composed, values) if fresh else ()),
+        *(idle.problems(composed, values) if fresh else ()),
         *(_typed_and_experiment(composed) if fresh else ()),
     ]
 

@@ -1,7 +1,7 @@
 """The figures that a configuration goes by: whether its model gives them, and which way each of them is better.
 
-Both are declared by the model's class (`figures`, `train_figures`, `lower_is_better`, `only_describe`), and read from its
-source text. Nothing else says of a figure whether it is better high or low.
+Both are declared by the class of the model (`figures`, `train_figures`, `lower_is_better`, `only_describe`), and read
+from its source text. Nothing else says of a figure whether it is better high or low.
 """
 
 from __future__ import annotations

@@ -387,11 +387,10 @@ class ImageModule(LightningModule):
             )
         at_once = len(self.freezing.plan) == 1
         optimizer = fused_where_possible(self._optimizer, self.trainer, all_at_once=at_once)(self.parameter_groups())
+        self.trainer.fit_loop.setup_data()  # else Lightning knows only `max_steps`, where that alone is given
         total = self.trainer.estimated_stepping_batches
-        if not math.isfinite(total):
-            raise UserError("a schedule needs the training's length: type trainer.max_epochs or trainer.max_steps")
         epoch = math.ceil(self.trainer.num_training_batches / self.trainer.accumulate_grad_batches)
-        scheduler = self._scheduler(optimizer=optimizer, total_steps=int(total), steps_per_epoch=epoch)
+        scheduler = self._scheduler(optimizer=optimizer, total_steps=total, steps_per_epoch=epoch)
         plateau = isinstance(scheduler, ReduceLROnPlateau)
         return {
             "optimizer": optimizer,

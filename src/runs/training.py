@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import logging
 import signal
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ from typing import Any
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Trainer
-from pytorch_lightning.callbacks import Callback, Checkpoint, EarlyStopping
+from pytorch_lightning.callbacks import Callback, Checkpoint
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.strategies import FSDPStrategy
 
@@ -38,6 +37,7 @@ from src.runs.directory import RunDirectory, link_latest
 from src.runs.lean import Unprofiled, skip_idle_hooks
 from src.runs.profile import StepProfiler
 from src.runs.record import Record
+from src.runs.requirements import require_all, require_shares
 from src.runs.results import read_weights, write_weights
 from src.runs.samples import write_samples
 from src.runs.source import require_strangers, starts_with_new_head, weights_digest
@@ -84,9 +84,8 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
         data.wanted_targets = model.requires
         history, progress = History(), Progress(model.monitor)
         callbacks = [history, progress, *build_callbacks(config), *build_pruning(run)]
-        require_validation(model, data, callbacks, config)
         trainer = build_trainer(config, run, callbacks, build_loggers(config, run, record))
-        require_shares({name: len(indices) for name, indices in data.splits.items()}, trainer.world_size)
+        require_all(model, data, callbacks, trainer, config)
     if trainer.is_global_zero:
         write_json(run.data, spec.as_json())
         write_samples(run, data.samples)
@@ -156,6 +155,10 @@ def stoppable() -> Iterator[None]:
         raise Interrupted(signal.SIGINT) from error
     except MisconfigurationException as error:
         raise UserError(f"Lightning cannot run this: {error}") from error
+    except ValueError as error:
+        if "val_check_interval" not in str(error):  # which it raises where an epoch has fewer batches
+            raise
+        raise UserError(f"Lightning cannot run this: {str(error).strip()}") from error
 
 
 def without_pretrained(config: Config) -> dict[str, Any]:
@@ -220,39 +223,6 @@ def learning_table(model: ImageModule) -> str:
         f"  {name:{widths[0]}}  {count:>{widths[1]}}  {when:{widths[2]}}  {rate}".rstrip()
         for name, count, when, rate in rows
     )
-
-
-def require_validation(model: ImageModule, data: ImageData, callbacks: Sequence[Callback], config: Config) -> None:
-    """Raise UserError where something waits for a validation metric that does not exist or is never measured."""
-    names = [f"val/{name}" for name in model.metric_names()]
-    if model.monitor not in [*names, *(name.replace("val/", "train/") for name in names)]:
-        near = difflib.get_close_matches(model.monitor, names, n=1, cutoff=0.4)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise UserError(f"model.monitor={model.monitor}: no such metric{hint} ({', '.join(names)})")
-    waiting = [type(callback).__name__ for callback in callbacks if isinstance(callback, EarlyStopping)]
-    if config["scheduler"]["_target_"].endswith(("plateau", "ReduceLROnPlateau")):
-        waiting.append("scheduler=plateau")
-    if model.needs_validation:
-        waiting.append(f"the threshold of a {type(model).__name__}")
-    trainer = config["trainer"]
-    epochs, every = trainer.get("max_epochs"), trainer.get("check_val_every_n_epoch")
-    too_rarely = bool(epochs and every) and 0 < epochs < every
-    never = not len(data.splits["val"]) or trainer.get("limit_val_batches") == 0 or too_rarely
-    if waiting and never:
-        raise UserError(
-            f"{' and '.join(waiting)} needs {model.monitor}, but nothing is validated: data.val_fraction or "
-            "trainer.limit_val_batches is 0, or trainer.check_val_every_n_epoch more than trainer.max_epochs"
-        )
-
-
-def require_shares(samples: Mapping[str, int], processes: int) -> None:
-    """Raise UserError where a split has too few samples for each process to have one: the others would wait for it."""
-    for split, count in samples.items():
-        if 0 < count < processes:
-            raise UserError(
-                f"trainer.devices: {split} has {count} sample{'s' * (count > 1)} for {processes} processes, of which "
-                f"each needs one; type trainer.devices={count} or less"
-            )
 
 
 def build_callbacks(config: Config) -> list[Callback]:
