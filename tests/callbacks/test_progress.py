@@ -1,0 +1,48 @@
+"""What a person sees of a training without a terminal."""
+
+from __future__ import annotations
+
+from src.callbacks import progress
+from tests.training import resume, train
+
+LINES = ("trainer.log_every_n_steps=1", "test=false", "data.source.train=64")
+
+
+def lines(run, start):
+    """Return the lines of a run's log that begin so."""
+    texts = [line.partition(": ")[2] for line in (run / "log.txt").read_text().splitlines()]
+    return [text for text in texts if text.startswith(start)]
+
+
+def test_an_epoch_without_a_validation_shows_no_figures_of_an_earlier_one(tmp_path):
+    run = train(tmp_path / "run", *LINES, "trainer.max_epochs=3", "trainer.check_val_every_n_epoch=2")
+    first, second, third = lines(run, "epoch ")
+    assert "val/loss" in second
+    assert "val/accuracy" in second
+    for line in (first, third):
+        assert "train/loss" in line
+        assert "val/" not in line
+
+
+def test_the_first_line_of_training_comes_within_the_first_epoch(tmp_path, monkeypatch):
+    monkeypatch.setattr(progress, "FIRST", 0.001)
+    run = train(tmp_path / "run", *LINES)
+    assert lines(run, "trying a validation: ")
+    begun = lines(run, "epoch 1/2: ")
+    assert begun[0].startswith("epoch 1/2: 0 of 4 batches")
+    assert len(begun) == 1  # what was begun is told to its end by the line of the epoch
+    assert lines(run, "epoch 1/2  train/loss")
+
+
+def test_a_training_by_steps_tells_the_time_left(tmp_path):
+    run = train(tmp_path / "run", *LINES, "trainer.max_epochs=-1", "trainer.max_steps=8")
+    first, second = lines(run, "epoch ")
+    assert first.startswith("epoch 1  train/loss")
+    assert first.endswith(" left")
+    assert second.endswith("0:00 left")
+
+
+def test_a_continued_run_counts_from_where_it_stood(tmp_path):
+    run = train(tmp_path / "run", *LINES, "trainer.max_epochs=1")
+    resume(run, ["trainer.max_epochs=2"])
+    assert lines(run, "epoch 2/2  ")[0].endswith("0:00 left")
