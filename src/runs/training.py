@@ -59,10 +59,11 @@ class Outcome:
     """The split that `model.outputs` show; None where there was none to measure."""
 
 
-def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) -> Outcome:
+def train(config: Config, run: RunDirectory, record: Record, *, resume: bool, latest: bool = True) -> Outcome:
     """Train, test the best weights, and write figures and weights into the run directory.
 
-    Continues from `last.ckpt` where `resume` and there is one. Raises Interrupted where asked to stop, after saving.
+    Continues from `last.ckpt` where `resume` and there is one. `runs/latest` points at it from now on where `latest`.
+    Raises Interrupted where asked to stop, after saving.
     """
     known = None
     if resume and run.checkpoint("last").exists() and run.data.exists():  # the checkpoint replaces pretrained weights
@@ -89,7 +90,8 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
     if trainer.is_global_zero:
         write_json(run.data, spec.as_json())
         write_samples(run, data.samples)
-        link_latest(run, Path(config["runs_dir"]))
+        if latest:
+            link_latest(run, Path(config["runs_dir"]))
         sizes = ", ".join(f"{len(indices)} {name}" for name, indices in data.splits.items())
         log.info("%s: %s images of %d px, %d classes", run.path, sizes, spec.image_size, spec.num_classes)
         if (text := batch_text(trainer, data)) is not None:
