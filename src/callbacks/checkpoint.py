@@ -55,6 +55,7 @@ class BestCheckpoint(Checkpoint):
         self.metrics: dict[str, float] = {}
         """All metrics of the validation that was best."""
         self.step = -1
+        self._told = False
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Compare, and save where it is better."""
@@ -64,6 +65,9 @@ class BestCheckpoint(Checkpoint):
             known = ", ".join(sorted(trainer.callback_metrics))
             raise ValueError(f"model.monitor={self.monitor} is not among the metrics of this model: {known}")
         value = float(trainer.callback_metrics[self.monitor])
+        if math.isnan(value) and not self._told:
+            self._told = True
+            log.warning("%s is not a number in epoch %d: no best weights", self.monitor, trainer.current_epoch + 1)
         if value > self.best if self.mode == "max" else value < self.best:
             self.best, self.step = value, trainer.global_step
             self.metrics = {

@@ -23,6 +23,7 @@ from src.callbacks.history import History
 from src.callbacks.progress import Progress
 from src.callbacks.pruning import Pruning
 from src.config.build import build, partial
+from src.config.figures import rules
 from src.config.signatures import signature
 from src.data.module import ImageData
 from src.data.spec import DataSpec
@@ -96,6 +97,9 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool, la
         log.info("%s: %s images of %d px, %d classes", run.path, sizes, spec.image_size, spec.num_classes)
         if (text := batch_text(trainer, data)) is not None:
             log.info("%s", text)
+        if data.batch_size > len(data.splits["train"]):
+            log.warning("data.batch_size=%d is more than there are to train on: one step an epoch", data.batch_size)
+        log.info("%s", "; ".join(goals(config)))
         if not model.learns_alike:
             log.info("%s", learning_table(model))
     with record.phase("fit"):
@@ -132,10 +136,23 @@ def batch_text(trainer: Trainer, data: ImageData) -> str | None:
         return None
     named = " x ".join(f"{factor} {name}" for name, factor in factors.items() if factor != 1)
     total = data.batch_size * trainer.world_size * trainer.accumulate_grad_batches
+    if total > (images := len(data.splits["train"])):
+        return f"{named} x data.batch_size={data.batch_size}: each step sees all {images} training images"
     return (
         f"{named} x data.batch_size={data.batch_size}: {total} images in each step. optimizer.lr is taken as it is, "
         f"for that batch: the usual rule is {total // data.batch_size} times the rate of one of {data.batch_size}"
     )
+
+
+def goals(config: Config) -> list[str]:
+    """Return what a training goes by, and which way."""
+    words = {"min": "lowest", "max": "highest"}
+    model = config["model"]
+    found = [f"the best weights are those of the {words[model['monitor_mode']]} {model['monitor']}"]
+    for rule in rules(config):
+        if rule.key.startswith("callbacks.") and rule.mode in words and rule.key != "callbacks.best.monitor":
+            found.append(f"{rule.key.removesuffix('.monitor')} goes by the {words[rule.mode]} {rule.figure}")
+    return found
 
 
 def fit(trainer: Trainer, model: ImageModule, data: ImageData, checkpoint: Path | None) -> None:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import json
+
+import pytest
+
 from src.callbacks import progress
 from tests.training import resume, train
 
@@ -46,3 +51,32 @@ def test_a_continued_run_counts_from_where_it_stood(tmp_path):
     run = train(tmp_path / "run", *LINES, "trainer.max_epochs=1")
     resume(run, ["trainer.max_epochs=2"])
     assert lines(run, "epoch 2/2  ")[0].endswith("0:00 left")
+
+
+def test_what_is_gone_by_and_which_way_is_told(tmp_path):
+    typed = (
+        "model.monitor=val/loss",
+        "callbacks=[default,early_stopping]",
+        "callbacks.early_stopping.monitor=train/f1",
+    )
+    run = train(tmp_path / "run", *LINES, *typed, "data.batch_size=100", "trainer.max_epochs=1")
+    told = lines(run, "the best weights are")
+    assert told == [
+        "the best weights are those of the lowest val/loss; callbacks.early_stopping goes by the highest train/f1"
+    ]
+    assert lines(run, "data.batch_size=100 is more than there are to train on")
+
+
+def test_the_lowest_loss_is_kept_when_the_loss_is_monitored(tmp_path):
+    run = train(
+        tmp_path / "run",
+        *LINES,
+        "model.monitor=val/loss",
+        "trainer.max_epochs=4",
+        "scheduler=constant",
+        "optimizer.lr=0.3",
+    )
+    with (run / "metrics.csv").open() as file:
+        losses = [float(row["val/loss"]) for row in csv.DictReader(file) if row["val/loss"]]
+    assert json.loads((run / "metrics.json").read_text())["val/loss"] == pytest.approx(min(losses), rel=1e-5)
+    assert min(losses) < max(losses)
