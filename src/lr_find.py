@@ -10,11 +10,13 @@ from src.config.command import Composed, main
 def lr_find(composed: Composed) -> None:
     """Train a few steps at ever larger rates, and print the override for the rate that is suggested."""
     from src.config import saved
+    from src.config.figures import settle_modes
     from src.runs import session
     from src.runs.source import settle_source
 
     session.settle_threads(composed)
     settle_source(composed)
+    settle_modes(composed)
     config = saved.plain(composed.config)
     session.prepare_process(config["threads"])
     from src.runs.range_test import range_test, without_effect

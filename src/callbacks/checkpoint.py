@@ -48,12 +48,14 @@ def checkpoint_path(trainer: Trainer, name: str) -> Path:
 class BestCheckpoint(Checkpoint):
     """Saves `best.ckpt` whenever a validation improves on the best value of `monitor` so far; the earlier of equals."""
 
-    def __init__(self, *, monitor: str, mode: Literal["min", "max"]) -> None:
+    def __init__(self, *, monitor: str, mode: Literal["auto", "min", "max"]) -> None:
+        assert mode != "auto", "settled when the run began"
         self.monitor, self.mode = monitor, mode
         self.best = -math.inf if mode == "max" else math.inf
         self.metrics: dict[str, float] = {}
         """All metrics of the validation that was best."""
         self.step = -1
+        self._told = False
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Compare, and save where it is better."""
@@ -63,11 +65,13 @@ class BestCheckpoint(Checkpoint):
             known = ", ".join(sorted(trainer.callback_metrics))
             raise ValueError(f"model.monitor={self.monitor} is not among the metrics of this model: {known}")
         value = float(trainer.callback_metrics[self.monitor])
-        if math.isnan(value):
+        if math.isnan(value) and not self._told:
+            self._told = True
             log.warning(
                 "%s cannot be measured on the validation split: it has nothing for it, or answers are not numbers. No "
-                "weights are chosen by it here",
+                "weights are chosen by epoch %d",
                 self.monitor,
+                trainer.current_epoch + 1,
             )
         if value > self.best if self.mode == "max" else value < self.best:
             self.best, self.step = value, trainer.global_step

@@ -166,7 +166,7 @@ class CallbackArguments:
     """Lightning's own callbacks."""
 
     patience: Annotated[int, Ge(0)]
-    mode: Literal["min", "max"]
+    mode: Literal["auto", "min", "max"]
     every_n_epochs: Annotated[int, Ge(0)] | None
 
 
@@ -192,7 +192,7 @@ class TrainerArguments:
     min_epochs: Annotated[int, Ge(0)] | None
     max_steps: Annotated[int, Ge(-1)]
     min_steps: Annotated[int, Ge(0)] | None
-    limit_train_batches: Batches
+    limit_train_batches: Annotated[int, Ge(1)] | Annotated[float, Interval(gt=0, le=1)] | None
     limit_val_batches: Batches
     limit_test_batches: Batches
     limit_predict_batches: Batches

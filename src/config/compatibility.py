@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from src.config import figures, idle, length
 from src.config.composed import Composed
 from src.config.groups import Content, leaves, readable
-from src.config.problems import COMMAND_LINE, Problem, did_you_mean, listing
+from src.config.problems import COMMAND_LINE, Problem, listing
 from src.config.signatures import NoSuchTarget, class_literal
 
 Values = Mapping[str, Any]
@@ -23,7 +24,9 @@ def problems(composed: Composed, values: Values) -> list[Problem]:
         *_mixed_batches(composed, values),
         *_store_and_stream(composed, values),
         *_normalization_and_processes(composed, values),
-        *_unknown_figures(composed, values),
+        *(figures.problems(composed, values) if fresh else ()),
+        *(length.problems(composed, values) if fresh else ()),
+        *(idle.problems(composed, values) if fresh else ()),
         *(_typed_and_experiment(composed) if fresh else ()),
     ]
 
@@ -109,22 +112,6 @@ def _normalization_and_processes(composed: Composed, values: Values) -> Iterator
         where, what = composed.origins.of("trainer.sync_batchnorm")[0], "does not reach network.normalization="
         suggestion = "leave it away, or type network.normalization=batch"
         yield Problem(where, "trainer.sync_batchnorm=true", f"{what}group_chapter", suggestion)
-
-
-def _unknown_figures(composed: Composed, values: Values) -> Iterator[Problem]:
-    """Yield the validation figures that a training or a search is to go by and its model does not give."""
-    model = values.get("model") or {}
-    if composed.unsure & {"model", "search"}:
-        return
-    names = [f"val/{name}" for name in _literal(model, "figures") or ()]
-    asked = [("model.monitor", model.get("monitor"))]
-    metric = (values.get("search") or {}).get("metric")
-    asked += [("search.metric", one) for one in (metric if isinstance(metric, list) else [metric])]
-    for key, name in asked:
-        if names and isinstance(name, str) and name.startswith("val/") and name not in names:
-            what = f"{name} is no figure of model={composed.choices.get('model') or '?'}"
-            hint = did_you_mean(name, names) or f"there are: {listing(names)}"
-            yield Problem(composed.origins.of(key)[0], key, what, hint)
 
 
 def _literal(section: Any, name: str) -> Any:

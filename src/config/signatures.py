@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from src.config.cache import cached
 from src.config.modules import Function
 from src.config.parameters import Parameter, ParameterReader
 from src.config.problems import nearest
-from src.config.reader import Definition, Reader, Unreadable
+from src.config.reader import Definition, Reader, Unreadable, member
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,23 @@ def class_literal(target: str, name: str) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def literal_beside(target: str, name: str, methods: Sequence[str]) -> Any:
+    """Return the literal that is assigned to `name` by the first class that defines it or one of the `methods`.
+
+    So a class that overrides a method does not inherit what its base says of that. None where there is no literal.
+    """
+
+    def read(reader: Reader) -> dict[str, Any]:
+        definition, _ = _locate(target, reader)
+        for base in reader.mro(definition) if definition and isinstance(definition.node, ast.ClassDef) else ():
+            if _assigns(base.node, name) or any(member(base, method) for method in methods):
+                return {"value": _assigned(base.node, name)}
+        return {"value": None}
+
+    value = cached(f"literal {target} {name} beside {' '.join(methods)}", read)["value"]
+    return tuple(value) if isinstance(value, list) else value
+
+
 def _read(target: str, reader: Reader) -> dict[str, Any]:
     definition, place = _locate(target, reader)
     if definition is None:
@@ -109,12 +126,17 @@ def _nearest_target(target: str, reader: Reader, *, module: bool = False) -> str
 
 def _assigned(node: ast.AST | None, name: str) -> Any:
     """Return the literal assigned to `name` in a class body, or None."""
+    try:
+        return ast.literal_eval(value) if (value := _assigns(node, name)) is not None else None
+    except ValueError:
+        return None
+
+
+def _assigns(node: ast.AST | None, name: str) -> ast.expr | None:
+    """Return the expression assigned to `name` in a class body, or None."""
     for statement in node.body if isinstance(node, ast.ClassDef) else ():
         targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
-        value = getattr(statement, "value", None)
+        value: ast.expr | None = getattr(statement, "value", None)
         if value is not None and any(isinstance(target, ast.Name) and target.id == name for target in targets):
-            try:
-                return ast.literal_eval(value)
-            except ValueError:
-                return None
+            return value
     return None

@@ -96,7 +96,14 @@ class ImageModule(LightningModule):
     needs_source: ClassVar[bool] = False
     """Whether `model.source` must be given."""
     figures: ClassVar[tuple[str, ...]] = ()
-    """The names of all figures that its validations can give, whatever the data: read from the source text."""
+    """The names of all figures that its validations can give, whatever the data: read from the source text, as what
+    follows; a class that has a `configure_metrics` of its own declares them beside it."""
+    train_figures: ClassVar[tuple[str, ...]] = ()
+    """Those of its training epochs, where they are others."""
+    lower_is_better: ClassVar[tuple[str, ...]] = ("loss",)
+    """Those of them that are better when low; the others are when high."""
+    only_describe: ClassVar[tuple[str, ...]] = ()
+    """Those that are better neither high nor low."""
     one_loss: ClassVar[bool] = False
     """Whether each process computes the training loss of the batch of all of them, not that of its own part."""
 
@@ -115,9 +122,11 @@ class ImageModule(LightningModule):
         channels_last: bool | Literal["auto"],
         compile: bool | Literal["default", "reduce-overhead", "max-autotune"],
         monitor: str,
-        monitor_mode: Literal["min", "max"],
+        monitor_mode: Literal["auto", "min", "max"],
+        monitor_mode_confirmed: Literal["min", "max"] | None = None,
     ) -> None:
         super().__init__()
+        del monitor_mode_confirmed  # a word to the check: the direction is meant, although the figure is worst there
         self.spec, self.seed = spec, seed
         self.source = source
         if channels_last == "auto":
@@ -379,11 +388,10 @@ class ImageModule(LightningModule):
             )
         at_once = len(self.freezing.plan) == 1
         optimizer = fused_where_possible(self._optimizer, self.trainer, all_at_once=at_once)(self.parameter_groups())
+        self.trainer.fit_loop.setup_data()  # else Lightning knows only `max_steps`, where that alone is given
         total = self.trainer.estimated_stepping_batches
-        if not math.isfinite(total):
-            raise UserError("a schedule needs the training's length: type trainer.max_epochs or trainer.max_steps")
         epoch = math.ceil(self.trainer.num_training_batches / self.trainer.accumulate_grad_batches)
-        scheduler = self._scheduler(optimizer=optimizer, total_steps=int(total), steps_per_epoch=epoch)
+        scheduler = self._scheduler(optimizer=optimizer, total_steps=total, steps_per_epoch=epoch)
         plateau = isinstance(scheduler, ReduceLROnPlateau)
         return {
             "optimizer": optimizer,

@@ -63,6 +63,7 @@ class Localizer(ImageModule):
         "mean_localization_accuracy",
         "nothing_recall",
     )
+    lower_is_better: ClassVar[tuple[str, ...]] = ("loss", "localization_error")
 
     def __init__(
         self,

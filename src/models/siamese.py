@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from annotated_types import Ge, Gt
@@ -28,6 +28,20 @@ class Siamese(VerificationModel):
     The loss of a training batch is that of the triplets chosen in the batches of all processes together; `val/loss` and
     `test/loss` are equation (6.27), the mean over all triplets of the split, whatever the batches.
     """
+
+    train_figures: ClassVar[tuple[str, ...]] = (
+        "loss",
+        "active_triplets",
+        "embedding_spread",
+        "same_distance",
+        "different_distance",
+    )
+    only_describe: ClassVar[tuple[str, ...]] = (
+        "active_triplets",
+        "embedding_spread",
+        "same_distance",
+        "different_distance",
+    )
 
     def __init__(
         self,

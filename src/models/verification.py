@@ -68,6 +68,9 @@ class VerificationModel(ImageModule):
         "same_distance",
         "different_distance",
     )
+    train_figures: ClassVar[tuple[str, ...]] = ("loss",)
+    lower_is_better: ClassVar[tuple[str, ...]] = ("loss", "equal_error_rate")
+    only_describe: ClassVar[tuple[str, ...]] = ("embedding_spread", "same_distance", "different_distance")
 
     measure: ClassVar[str] = "distance"
     """What a report calls the numbers by which pairs are told apart."""

@@ -39,7 +39,7 @@ def replay(composed: Composed) -> None:
     then = open_run(path)
     again = _again(then, path, composed)
     _warn(then, again)
-    now = session.start(again)
+    now = session.start(again, latest=False)
     if now is None:  # a further rank
         return
     finding = compare(then, now)

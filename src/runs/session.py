@@ -15,7 +15,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from src.config import saved
+from src.config import figures, saved
 from src.config.command import Composed
 from src.cores import cores
 from src.errors import UserError
@@ -23,8 +23,9 @@ from src.metrics.baseline import BASELINE
 from src.runs import ranks
 from src.runs.directory import RunDirectory, hold_job, lock_run, new_run, open_run, overrides_digest
 from src.runs.record import read_record, status_of
+from src.runs.remaining import configuration_of, nothing_left
 from src.runs.source import settle_source
-from src.sweeps.job import digest_of
+from src.sweeps.job import digest_of, read_job
 
 log = logging.getLogger(__name__)
 
@@ -49,12 +50,15 @@ MAY_CHANGE = (
 """What `resume=` accepts: nothing that the steps already taken depended on. More epochs stretch a schedule's rest."""
 
 
-def start(composed: Composed) -> RunDirectory | None:
-    """Train a freshly composed and checked configuration in a new run directory, and return it; None in other ranks."""
+def start(composed: Composed, *, latest: bool = True) -> RunDirectory | None:
+    """Train a freshly composed and checked configuration in a new run directory, and return it; None in other ranks.
+
+    `latest`: whether runs/latest may point at it.
+    """
     runs_dir = Path(composed.config.runs_dir)
     name = f"{composed.choices['model']}-{composed.choices['data']}"
     if composed.config.only_batch:
-        save_first_batch(settled(composed), name)
+        show_first_batch(settled(composed), name)
         return None
     if not is_main_process():
         path = ranks.listen(runs_dir).path if ranks.is_started_with_others() else composed.config.run_dir
@@ -69,8 +73,14 @@ def start(composed: Composed) -> RunDirectory | None:
             saved.save(composed, run.config, run.compose)
         sys.argv = [*ranks.without_key(sys.argv, "run_dir", "resume"), f"run_dir={run.path}"]
         ranks.tell(ranks.Told(str(run.path), resume=False), runs_dir)
-        _train(config, run, resume=False)
+        _train(config, run, resume=False, latest=latest and is_a_persons(composed, run))
     return run
+
+
+def is_a_persons(composed: Composed, run: RunDirectory) -> bool:
+    """Return whether a run is one that a person trained to use it: no job of a sweep, and nothing to find mistakes."""
+    tried = composed.choices.get("debug") is not None or composed.config.trainer.get("fast_dev_run")
+    return not (tried or read_job(run.path) or os.environ.get("WANDB_SWEEP_ID"))
 
 
 def start_or_continue(composed: Composed) -> None:
@@ -91,11 +101,6 @@ def start_or_continue(composed: Composed) -> None:
         changes = changed_overrides(composed, path) if path is not None else ()
     if path is None:
         start(composed)
-        return
-    if status_of(path) == "finished" and not changes:
-        ranks.tell_nothing(runs_dir)
-        print(f"{shown(path)} has finished already", file=sys.stderr)
-        print(shown(path))
         return
     log.info("resume=auto: continuing %s", shown(path))
     sys.argv = [sys.argv[0], f"resume={path}", *changes]
@@ -142,6 +147,12 @@ def continue_run(path: str, overrides: Sequence[str], runs_dir: Path) -> None:
         with ranks.ending_others(runs_dir):
             run = open_run(path)
             composed = changed(run, overrides)
+            word = nothing_left(run, configuration_of(run), saved.plain(composed.config), overrides)
+            if word is not None:
+                ranks.tell_nothing(runs_dir)
+                print(word, file=sys.stderr)
+                print(shown(run.path))
+                return
             trainer = saved.plain(composed.config)["trainer"]
             ranks.require_started(trainer, ranks.devices_of(trainer))
             held.enter_context(lock_run(run))
@@ -149,7 +160,7 @@ def continue_run(path: str, overrides: Sequence[str], runs_dir: Path) -> None:
             run.remove_half_written()
             saved.save(composed, run.config, run.compose)
         ranks.tell(ranks.Told(str(run.path), resume=True, overrides=tuple(overrides)), runs_dir)
-        _train(saved.plain(composed.config), run, resume=True)
+        _train(saved.plain(composed.config), run, resume=True, latest=is_a_persons(composed, run))
 
 
 def changed(run: RunDirectory, overrides: Sequence[str]) -> Composed:
@@ -187,6 +198,7 @@ def settled(composed: Composed) -> dict[str, Any]:
     """
     settle_threads(composed)
     settle_source(composed)
+    figures.settle_modes(composed)
     return saved.plain(composed.config)
 
 
@@ -215,7 +227,7 @@ def require_same_configuration(config: Mapping[str, Any], run: RunDirectory) -> 
         raise RuntimeError(f"process {number} was given another configuration than {run.config}")
 
 
-def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
+def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool, latest: bool = False) -> None:
     """Run the recipe, and write down how it ended whichever way it does."""
     if not is_main_process():
         require_same_configuration(config, run)
@@ -235,7 +247,7 @@ def _train(config: dict[str, Any], run: RunDirectory, *, resume: bool) -> None:
     )
     try:
         with ending_at_signals():
-            outcome = train(config, run, record, resume=resume)
+            outcome = train(config, run, record, resume=resume, latest=latest)
     except Interrupted as interruption:
         record.end("interrupted", str(interruption))
         saved_where = "Saved" if run.checkpoint("last").exists() else "Stopped before the first checkpoint"
@@ -292,20 +304,12 @@ def print_figures(figures: Mapping[str, float]) -> None:
                     print(f"{key:{width}}  {figures[key]:.4f}")
 
 
-def save_first_batch(config: dict[str, Any], name: str) -> None:
-    """Write a picture of the first training batch, as the network would see it, and print where."""
+def show_first_batch(config: dict[str, Any], name: str) -> None:
+    """Save a picture of the first training batch, and print where."""
     prepare_process(config["threads"])
-    from src.data.preview import save_batch_picture
-    from src.runs.training import open_data
+    from src.runs.first_batch import save_first_batch
 
-    data = open_data(config)
-    spec = data.open()
-    batch = data.with_images(next(iter(data.train_dataloader())))
-    batch = data.mixed(batch | {"image": batch["image"].float()})
-    batch["image"] = batch["image"].round().byte()
-    folder = Path(config["run_dir"] or config["runs_dir"])
-    path = save_batch_picture(batch, spec.classes, folder / f"batch-{name}.png")
-    print(shown(path))
+    print(shown(save_first_batch(config, name)))
 
 
 def prepare_process(threads: int, log: Path | None = None) -> None:

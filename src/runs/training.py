@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import logging
 import math
 import signal
@@ -15,7 +14,7 @@ from typing import Any
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Trainer
-from pytorch_lightning.callbacks import Callback, Checkpoint, EarlyStopping
+from pytorch_lightning.callbacks import Callback, Checkpoint
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.strategies import FSDPStrategy
 
@@ -25,6 +24,7 @@ from src.callbacks.history import History
 from src.callbacks.progress import Progress
 from src.callbacks.pruning import Pruning
 from src.config.build import build, partial
+from src.config.figures import rules
 from src.config.signatures import signature
 from src.data.module import ImageData
 from src.data.spec import DataSpec
@@ -39,6 +39,7 @@ from src.runs.directory import RunDirectory, link_latest
 from src.runs.lean import Unprofiled, skip_idle_hooks
 from src.runs.profile import StepProfiler
 from src.runs.record import Record
+from src.runs.requirements import require_all, require_shares
 from src.runs.results import read_weights, write_weights
 from src.runs.samples import write_samples
 from src.runs.source import require_strangers, starts_with_new_head, weights_digest
@@ -60,10 +61,11 @@ class Outcome:
     """The split that `model.outputs` show; None where there was none to measure."""
 
 
-def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) -> Outcome:
+def train(config: Config, run: RunDirectory, record: Record, *, resume: bool, latest: bool = True) -> Outcome:
     """Train, test the best weights, and write figures and weights into the run directory.
 
-    Continues from `last.ckpt` where `resume` and there is one. Raises Interrupted where asked to stop, after saving.
+    Continues from `last.ckpt` where `resume` and there is one. `runs/latest` points at it from now on where `latest`.
+    Raises Interrupted where asked to stop, after saving.
     """
     known = None
     if resume and run.checkpoint("last").exists() and run.data.exists():  # the checkpoint replaces pretrained weights
@@ -85,17 +87,20 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
         data.wanted_targets = model.requires
         history, progress = History(), Progress(model.monitor)
         callbacks = [history, progress, *build_callbacks(config), *build_pruning(run)]
-        require_validation(model, data, callbacks, config)
         trainer = build_trainer(config, run, callbacks, build_loggers(config, run, record))
-        require_shares({name: len(indices) for name, indices in data.splits.items()}, trainer.world_size)
+        require_all(model, data, callbacks, trainer, config)
     if trainer.is_global_zero:
         write_json(run.data, spec.as_json())
         write_samples(run, data.samples)
-        link_latest(run, Path(config["runs_dir"]))
+        if latest:
+            link_latest(run, Path(config["runs_dir"]))
         sizes = ", ".join(f"{len(indices)} {name}" for name, indices in data.splits.items())
         log.info("%s: %s images of %d px, %d classes", run.path, sizes, spec.image_size, spec.num_classes)
         if (text := batch_text(trainer, data)) is not None:
             log.info("%s", text)
+        if data.batch_size > len(data.splits["train"]):
+            log.warning("data.batch_size=%d is more than there are to train on: one step an epoch", data.batch_size)
+        log.info("%s", "; ".join(goals(config)))
         if not model.learns_alike:
             log.info("%s", learning_table(model))
     with record.phase("fit"):
@@ -135,10 +140,23 @@ def batch_text(trainer: Trainer, data: ImageData) -> str | None:
         return None
     named = " x ".join(f"{factor} {name}" for name, factor in factors.items() if factor != 1)
     total = data.batch_size * trainer.world_size * trainer.accumulate_grad_batches
+    if total > (images := len(data.splits["train"])):
+        return f"{named} x data.batch_size={data.batch_size}: each step sees all {images} training images"
     return (
         f"{named} x data.batch_size={data.batch_size}: {total} images in each step. optimizer.lr is taken as it is, "
         f"for that batch: the usual rule is {total // data.batch_size} times the rate of one of {data.batch_size}"
     )
+
+
+def goals(config: Config) -> list[str]:
+    """Return what a training goes by, and which way."""
+    words = {"min": "lowest", "max": "highest"}
+    model = config["model"]
+    found = [f"the best weights are those of the {words[model['monitor_mode']]} {model['monitor']}"]
+    for rule in rules(config):
+        if rule.key.startswith("callbacks.") and rule.mode in words and rule.key != "callbacks.best.monitor":
+            found.append(f"{rule.key.removesuffix('.monitor')} goes by the {words[rule.mode]} {rule.figure}")
+    return found
 
 
 def fit(trainer: Trainer, model: ImageModule, data: ImageData, checkpoint: Path | None) -> None:
@@ -160,6 +178,10 @@ def stoppable() -> Iterator[None]:
         raise Interrupted(signal.SIGINT) from error
     except MisconfigurationException as error:
         raise UserError(f"Lightning cannot run this: {error}") from error
+    except ValueError as error:
+        if "val_check_interval" not in str(error):  # which it raises where an epoch has fewer batches
+            raise
+        raise UserError(f"Lightning cannot run this: {str(error).strip()}") from error
 
 
 def without_pretrained(config: Config) -> dict[str, Any]:
@@ -224,39 +246,6 @@ def learning_table(model: ImageModule) -> str:
         f"  {name:{widths[0]}}  {count:>{widths[1]}}  {when:{widths[2]}}  {rate}".rstrip()
         for name, count, when, rate in rows
     )
-
-
-def require_validation(model: ImageModule, data: ImageData, callbacks: Sequence[Callback], config: Config) -> None:
-    """Raise UserError where something waits for a validation metric that does not exist or is never measured."""
-    names = [f"val/{name}" for name in model.metric_names()]
-    if model.monitor not in [*names, *(name.replace("val/", "train/") for name in names)]:
-        near = difflib.get_close_matches(model.monitor, names, n=1, cutoff=0.4)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise UserError(f"model.monitor={model.monitor}: no such metric{hint} ({', '.join(names)})")
-    waiting = [type(callback).__name__ for callback in callbacks if isinstance(callback, EarlyStopping)]
-    if config["scheduler"]["_target_"].endswith(("plateau", "ReduceLROnPlateau")):
-        waiting.append("scheduler=plateau")
-    if model.needs_validation:
-        waiting.append(f"the threshold of a {type(model).__name__}")
-    trainer = config["trainer"]
-    epochs, every = trainer.get("max_epochs"), trainer.get("check_val_every_n_epoch")
-    too_rarely = bool(epochs and every) and 0 < epochs < every
-    never = not len(data.splits["val"]) or trainer.get("limit_val_batches") == 0 or too_rarely
-    if waiting and never:
-        raise UserError(
-            f"{' and '.join(waiting)} needs {model.monitor}, but nothing is validated: data.val_fraction or "
-            "trainer.limit_val_batches is 0, or trainer.check_val_every_n_epoch more than trainer.max_epochs"
-        )
-
-
-def require_shares(samples: Mapping[str, int], processes: int) -> None:
-    """Raise UserError where a split has too few samples for each process to have one: the others would wait for it."""
-    for split, count in samples.items():
-        if 0 < count < processes:
-            raise UserError(
-                f"trainer.devices: {split} has {count} sample{'s' * (count > 1)} for {processes} processes, of which "
-                f"each needs one; type trainer.devices={count} or less"
-            )
 
 
 def build_callbacks(config: Config) -> list[Callback]:

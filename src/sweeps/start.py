@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from src.config import saved
+from src.config import figures, saved
 from src.config.assess import Assessment, assess
 from src.config.composed import Composed
 from src.config.groups import Groups, Loader
@@ -37,9 +37,8 @@ class Plan:
     def __init__(self, assessment: Assessment, file: str | None) -> None:
         self.composed: Composed = assessment.accepted()
         self.config = saved.plain(self.composed.config)
-        for key, found in (("metric", "monitor"), ("direction", "monitor_mode")):
-            if self.config["search"][key] == "auto":
-                self.config["search"][key] = self.config["model"][found]
+        for key, found in zip(("metric", "direction"), figures.objectives(self.config), strict=True):
+            self.config["search"][key] = found[0] if len(found) == 1 else found
         self.groups: Groups = self.composed.groups
         self.file = file
         self.choices = SharedChoices()

@@ -102,7 +102,7 @@ def test_a_localizer_without_boxes_is_told_which_data_have_them():
 
 def test_a_figure_that_nobody_measures_is_refused_with_the_one_that_was_meant():
     (monitor, first, second) = problems_of(
-        "model.monitor=val/acuracy", "search.metric=[val/los,val/recall_at_1,train/anything]"
+        "model.monitor=val/acuracy", "search.metric=[val/los,val/recall_at_1,train/loss]"
     )
     assert (monitor.key, monitor.suggestion) == ("model.monitor", "did you mean val/accuracy?")
     assert (first.key, first.suggestion) == ("search.metric", "did you mean val/loss?")

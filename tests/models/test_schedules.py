@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from src.errors import UserError
 from src.models import schedules
 
 
@@ -53,3 +54,64 @@ def test_one_cycle_peaks_after_its_share():
 
 def test_constant_after_warm_up():
     assert rates(schedules.constant, 12, warmup_epochs=0.3)[:5] == pytest.approx([1 / 4, 2 / 4, 3 / 4, 1.0, 1.0])
+
+
+def test_step_takes_epochs_as_torch_does():
+    found = rates(schedules.step, 90, milestones=[3, 6], gamma=0.1)  # ten steps an epoch
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    reference = torch.optim.lr_scheduler.MultiStepLR(optimizer, [3, 6])
+    expected = []
+    for _ in range(9):
+        expected += [optimizer.param_groups[0]["lr"]] * 10
+        optimizer.step()
+        reference.step()
+    assert found == pytest.approx(expected)
+    assert rates(schedules.step, 20, milestones=[0.5], gamma=0.1, unit="epochs") == pytest.approx(
+        [1.0] * 5 + [0.1] * 15
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"milestones": [0.5, 30]}, "type shares of the training, below 1"),
+        ({"milestones": []}, "type shares of the training, below 1"),
+        ({"milestones": [1, 2]}, "epochs 2 is not reached: the training has 20 steps, 2 epochs"),
+        ({"milestones": [1.5], "unit": "share"}, "share 1.5 is not reached"),
+    ],
+)
+def test_a_milestone_that_is_never_reached_is_refused(options, words):
+    with pytest.raises(UserError, match=words):
+        rates(schedules.step, 20, gamma=0.1, **options)
+
+
+@pytest.mark.parametrize("schedule", [schedules.cosine, schedules.constant])
+def test_a_warm_up_longer_than_the_training_is_refused(schedule):
+    options = {"final_ratio": 0.0} if schedule is schedules.cosine else {}
+    with pytest.raises(UserError, match="warmup_epochs=3 are 30 steps, more than the training's 20"):
+        rates(schedule, 20, warmup_epochs=3, **options)
+
+
+def test_an_automatic_warm_up_is_an_epoch_at_most_half_of_the_training():
+    assert rates(schedules.cosine, 40, warmup_epochs="auto", final_ratio=0.0) == rates(
+        schedules.cosine, 40, warmup_epochs=1.0, final_ratio=0.0
+    )
+    short = rates(schedules.cosine, 4, warmup_epochs="auto", final_ratio=0.0)
+    assert short == pytest.approx([1 / 3, 2 / 3, 1.0, 0.5])
+
+
+def test_a_schedule_over_a_training_of_unknown_length_is_refused():
+    for schedule, options in (
+        (schedules.cosine, {"warmup_epochs": 0.0, "final_ratio": 0.0}),
+        (schedules.one_cycle, {"warmup_share": 0.3, "initial_ratio": 0.0, "final_ratio": 0.0}),
+        (schedules.step, {"milestones": [0.5], "gamma": 0.1}),
+    ):
+        with pytest.raises(UserError, match="needs the training's length"):
+            endless(schedule, **options)
+    assert isinstance(endless(schedules.step, milestones=[30], gamma=0.1), schedules.PerStep)
+    assert isinstance(endless(schedules.constant, warmup_epochs="auto"), schedules.PerStep)
+
+
+def endless(schedule, **options):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    return schedule(optimizer=optimizer, total_steps=math.inf, steps_per_epoch=10, **options)

@@ -17,7 +17,7 @@ import torch
 from src.errors import UserError
 from src.runs import session
 from src.runs.evaluation import evaluate
-from src.runs.training import require_shares
+from src.runs.requirements import require_shares
 from tests.processes import together
 from tests.training import TINY, on_top
 
