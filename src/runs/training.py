@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import logging
 import signal
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,6 @@ from src.callbacks.history import History
 from src.callbacks.progress import Progress
 from src.callbacks.pruning import Pruning
 from src.config.build import build, partial
-from src.config.signatures import signature
 from src.data.module import ImageData
 from src.data.spec import DataSpec
 from src.errors import UserError
@@ -36,6 +36,7 @@ from src.runs import ranks
 from src.runs.checkpoint_io import AtomicCheckpointIO, load_checkpoint
 from src.runs.directory import RunDirectory, link_latest
 from src.runs.lean import Unprofiled, skip_idle_hooks
+from src.runs.loggers import build_loggers
 from src.runs.profile import StepProfiler
 from src.runs.record import Record
 from src.runs.results import read_weights, write_weights
@@ -85,7 +86,7 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
         history, progress = History(), Progress(model.monitor)
         callbacks = [history, progress, *build_callbacks(config), *build_pruning(run)]
         require_validation(model, data, callbacks, config)
-        trainer = build_trainer(config, run, callbacks, build_loggers(config, run, record))
+        trainer = build_trainer(config, run, callbacks, build_loggers(config, run, record.values["wandb_id"]))
         require_shares({name: len(indices) for name, indices in data.splits.items()}, trainer.world_size)
     if trainer.is_global_zero:
         write_json(run.data, spec.as_json())
@@ -109,6 +110,8 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
         write_weights(run, model)
     figures = best_figures(callbacks, history)
     split = "test" if config["test"] and len(data.splits["test"]) else "val" if len(data.splits["val"]) else None
+    if split is not None and config["trainer"].get("limit_test_batches") == 0:
+        split = None
     if split is not None:
         with record.phase("test"):
             figures |= measure(trainer, model, data, split)
@@ -156,6 +159,16 @@ def stoppable() -> Iterator[None]:
         raise Interrupted(signal.SIGINT) from error
     except MisconfigurationException as error:
         raise UserError(f"Lightning cannot run this: {error}") from error
+    except ValueError as error:
+        if not _is_lightnings_own(error):
+            raise
+        raise UserError(f"Lightning cannot run this: {str(error).strip()}") from error
+
+
+def _is_lightnings_own(error: BaseException) -> bool:
+    """Return whether Lightning itself raised an error: of a value, that is one that it was configured with."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return bool(frames) and frames[-1][0].f_globals.get("__name__", "").startswith("pytorch_lightning.")
 
 
 def without_pretrained(config: Config) -> dict[str, Any]:
@@ -266,19 +279,6 @@ def build_pruning(run: RunDirectory) -> list[Callback]:
     if not job.get("study"):
         return []
     return [Pruning(folder=run.path.parent, study=job["study"], trial=job["trial"])]
-
-
-def build_loggers(config: Config, run: RunDirectory, record: Record) -> list[Logger]:
-    """Return the configured loggers, each told where the run lives and what it is called."""
-    named = {"id": record.values["wandb_id"], "name": config["name"] or run.path.name, "tags": list(config["tags"])}
-    named["group"] = read_job(run.path).get("sweep")
-    loggers = []
-    for section in config["logger"].values():
-        if section is not None:
-            wanted = signature(section["_target_"]).parameters
-            needed = {key: value for key, value in named.items() if key in wanted and wanted[key].required}
-            loggers.append(build(section, save_dir=str(run.path), **needed))
-    return loggers
 
 
 def build_trainer(config: Config, run: RunDirectory, callbacks: list[Callback], loggers: list[Logger]) -> Trainer:
