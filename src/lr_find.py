@@ -17,10 +17,8 @@ def lr_find(composed: Composed) -> None:
     settle_source(composed)
     config = saved.plain(composed.config)
     session.prepare_process(config["threads"])
-    from src.runs.range_test import range_test, without_effect
+    from src.runs.range_test import range_test
 
-    if (note := without_effect(composed.overrides)) is not None:
-        print(f"note: {note}", file=sys.stderr)
     found, path = range_test(config)
     print(found.reason, file=sys.stderr)
     if found.suggestion is not None:

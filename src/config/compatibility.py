@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from src.config import lightning, optimizing, watching
+from src.config import idle, lightning, optimizing, watching
 from src.config.composed import Composed
 from src.config.groups import Content, leaves, readable
 from src.config.problems import COMMAND_LINE, Problem, did_you_mean, listing
@@ -26,6 +26,7 @@ def problems(composed: Composed, values: Values) -> list[Problem]:
         *_normalization_and_processes(composed, values),
         *_unknown_figures(composed, values),
         *optimizing.problems(composed, values),
+        *idle.problems(composed, values),
         *lightning.problems(composed, values),
         *watching.problems(composed, values),
         *(_typed_and_experiment(composed) if fresh else ()),

@@ -35,8 +35,6 @@ NOTICEABLE = 1.5
 """How far the running mean must move, in standard deviations of a single loss; its own is a quarter of one."""
 SHOWN = 1.5
 """Times the loss at the smallest rates up to which losses are drawn."""
-WITHOUT_EFFECT = ("scheduler", "callbacks", "logger", "name", "tags", "test")
-"""What a training's command line or experiment may say, and a range test has no use for."""
 
 
 class _Enough(BaseException):
@@ -79,14 +77,6 @@ class GrowingRate(Callback):
         smooth = smoothed(self.losses)
         if not math.isfinite(self.losses[-1]) or smooth[-1] > DIVERGED * min(smooth):
             raise _Enough
-
-
-def without_effect(overrides: Sequence[str]) -> str | None:
-    """Return what is said of typed overrides that a range test has no use for; None where there are none."""
-    typed = [text for text in overrides if text.lstrip("+~").partition("=")[0].partition(".")[0] in WITHOUT_EFFECT]
-    if not typed:
-        return None
-    return f"without effect here, where the rate only grows and nothing but the page is kept: {' '.join(typed)}"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 
 from src.config import saved
 from src.config.command import Composed
+from src.config.effects import RESUME, Work
 from src.cores import cores
 from src.errors import UserError
 from src.runs import ranks
@@ -26,26 +27,6 @@ from src.runs.source import settle_source
 from src.sweeps.job import digest_of
 
 log = logging.getLogger(__name__)
-
-MAY_CHANGE = (
-    "trainer.max_epochs",
-    "trainer.max_steps",
-    "data.num_workers",
-    "data.root",
-    "data.cache_dir",
-    "data.store",
-    "data.store_budget",
-    "data.stream",
-    "data.stream_cache",
-    "logger",
-    "allowed_packages",
-    "name",
-    "tags",
-    "test",
-    "callbacks.last.every_n_train_steps",
-    "trainer.strategy.timeout",
-)
-"""What `resume=` accepts: nothing that the steps already taken depended on. More epochs stretch a schedule's rest."""
 
 
 def start(composed: Composed) -> RunDirectory | None:
@@ -157,7 +138,7 @@ def changed(run: RunDirectory, overrides: Sequence[str]) -> Composed:
     if refused:
         raise UserError(
             f"resume={run.path} continues that run with its own configuration; {', '.join(refused)} would change its "
-            f"result. What may change: {', '.join(MAY_CHANGE)}. Leave resume= away to start a new run."
+            f"result. What may change: {', '.join(RESUME.acts)}. Leave out resume= to start a new run."
         )
     composed = saved.apply(saved.load(run.compose), overrides)
     if status_of(run.path) == "finished" and not run.checkpoint("last").exists():
@@ -173,10 +154,9 @@ def reopen(path: str, overrides: Sequence[str]) -> tuple[RunDirectory, dict[str,
     return run, config
 
 
-def may_change(override: str, keys: Sequence[str] = MAY_CHANGE) -> bool:
+def may_change(override: str, work: Work = RESUME) -> bool:
     """Return whether an override is one of those that are accepted, as of a run that is continued."""
-    key = override.lstrip("+~").partition("=")[0]
-    return any(key == allowed or key.startswith(f"{allowed}.") for allowed in keys)
+    return work.refusal(override.lstrip("+~").partition("=")[0]) is None
 
 
 def settled(composed: Composed) -> dict[str, Any]:

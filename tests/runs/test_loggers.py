@@ -62,7 +62,8 @@ def test_each_logger_goes_through_each_command(choice, tmp_path, monkeypatch, ca
     do(summary, "summary", f"run={run}")
     do(train_command, "train", f"replay={run}", f"run_dir={tmp_path}/again")
     do(train_command, "train", f"resume={run}", "trainer.max_epochs=2")
-    do(lr_find, "lr_find", *on_top(TINY[:-2], ["steps=10", "data.source.train=32"]), f"logger={choice}")
+    short = [text for text in TINY if not text.startswith(("logger", "trainer.max_epochs", "trainer.log"))]
+    do(lr_find, "lr_find", *on_top(short, ["steps=10", "data.source.train=32"]))
     assert (run / "evaluation-test.json").exists()
     assert (tmp_path / "predictions.csv").exists()
     assert (run / "explain" / "gradcam" / "explanation.json").exists()
