@@ -8,11 +8,11 @@ from src.config.command import Composed, main
 def prepare(composed: Composed) -> None:
     """Make the store that trainings with the same `data.*` find, and say what it holds."""
     from src.config import saved
-    from src.cores import cores
+    from src.cores import automatic_threads
     from src.runs import session
 
     config = saved.plain(composed.config)
-    session.prepare_process(cores())
+    session.prepare_process(automatic_threads()[0])
     from src.data.preparation import prepare
 
     for line in prepare(config["data"], chunk=config["chunk"], overwrite=config["overwrite"]):

@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 from src.config import saved
 from src.config.command import Composed
 from src.config.effects import RESUME, Work
-from src.cores import cores
+from src.cores import automatic_threads
 from src.errors import UserError
 from src.runs import ranks
 from src.runs.directory import RunDirectory, hold_job, lock_run, new_run, open_run, overrides_digest
@@ -170,11 +170,14 @@ def settled(composed: Composed) -> dict[str, Any]:
 
 
 def settle_threads(composed: Composed) -> None:
-    """Put a number in place of `threads=auto`: the cores of this process, shared by the processes on this CPU."""
+    """Put a number in place of `threads=auto`, and say which: see `automatic_threads`."""
     if composed.config.threads == "auto":
         trainer = saved.plain(composed.config)["trainer"]
         processes = (ranks.devices_of(trainer) or 1) if trainer.get("accelerator") == "cpu" else 1
-        OmegaConf.update(composed.config, "threads", max(1, cores() // processes))
+        number, why = automatic_threads(processes)
+        OmegaConf.update(composed.config, "threads", number)
+        if is_main_process():
+            print(f"threads=auto: {number}, {why}", file=sys.stderr)
 
 
 def is_main_process() -> bool:
