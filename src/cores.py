@@ -15,10 +15,8 @@ def cores() -> int:
 
     A container's limit is time (the CPU quota of cgroups): 1.5 cores of it keep one thread busy, and a second waiting.
     """
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        there = len(os.sched_getaffinity(0))
-    else:
-        there = os.cpu_count() or 1
+    known = hasattr(os, "sched_getaffinity")  # not on macOS
+    there = len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1
     return max(1, int(min([there, *_quotas()])))
 
 

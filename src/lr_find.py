@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import sys
 
+if not __package__:  # python src/lr_find.py
+    import as_module  # type: ignore[import-not-found]
+
+    as_module.refuse(__file__)
+
 from src.config.command import Composed, main
 
 

@@ -37,6 +37,7 @@ from src.runs.checkpoint_io import AtomicCheckpointIO, load_checkpoint
 from src.runs.directory import RunDirectory, link_latest
 from src.runs.lean import Unprofiled, skip_idle_hooks
 from src.runs.loggers import build_loggers
+from src.runs.measured_weights import state_digest
 from src.runs.profile import StepProfiler
 from src.runs.record import Record
 from src.runs.results import read_weights, write_weights
@@ -108,6 +109,7 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
         load_weights(model, run)
     if trainer.is_global_zero:
         write_weights(run, model)
+        record.update(weights=state_digest(model))
     figures = best_figures(callbacks, history)
     split = "test" if config["test"] and len(data.splits["test"]) else "val" if len(data.splits["val"]) else None
     if split is not None and config["trainer"].get("limit_test_batches") == 0:
