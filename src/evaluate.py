@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+if not __package__:  # python src/evaluate.py
+    import as_module  # type: ignore[import-not-found]
+
+    as_module.refuse(__file__)
+
 from src.config.command import Composed, main
 
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if not __package__:  # python src/explain.py
+    import as_module  # type: ignore[import-not-found]
+
+    as_module.refuse(__file__)
+
 from src.config.command import Composed, main
 
 

@@ -5,6 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+if not __package__:  # python src/figures.py
+    import as_module  # type: ignore[import-not-found]
+
+    as_module.refuse(__file__)
+
 from src.errors import UserError
 
 USAGE = """python -m src.figures NUMBER [image=PHOTOGRAPH] [output=figure.png]

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import sys
 
+if not __package__:  # python src/lr_find.py
+    import as_module  # type: ignore[import-not-found]
+
+    as_module.refuse(__file__)
+
 from src.config.command import Composed, main
 
 
@@ -19,10 +24,8 @@ def lr_find(composed: Composed) -> None:
     settle_modes(composed)
     config = saved.plain(composed.config)
     session.prepare_process(config["threads"])
-    from src.runs.range_test import range_test, without_effect
+    from src.runs.range_test import range_test
 
-    if (note := without_effect(composed.overrides)) is not None:
-        print(f"note: {note}", file=sys.stderr)
     found, path = range_test(config)
     print(found.reason, file=sys.stderr)
     if found.suggestion is not None:

@@ -158,7 +158,39 @@ class OptimizerArguments:
     betas: tuple[Annotated[float, Interval(ge=0, lt=1)], Annotated[float, Interval(ge=0, lt=1)]]
     alpha: Annotated[float, Interval(ge=0, le=1)]
     rho: Annotated[float, Interval(ge=0, le=1)]
+    eps: Annotated[float, Ge(0)] | tuple[Annotated[float, Ge(0)] | None, Annotated[float, Ge(0)]]
     lr_decay: Annotated[float, Ge(0)]
+    momentum_decay: Annotated[float, Ge(0)]
+    initial_accumulator_value: Annotated[float, Ge(0)]
+    beta2_decay: Annotated[float, Interval(le=0)]
+    d: Annotated[float, Ge(1)]
+    etas: tuple[Annotated[float, Interval(gt=0, lt=1)], Annotated[float, Gt(1)]]
+
+
+@dataclass
+class ScheduleArguments:
+    """torch.optim.lr_scheduler checks few of its values, and divides by others in the middle of a training."""
+
+    step_size: Annotated[int, Ge(1)]
+    step_size_up: Annotated[int, Ge(1)]
+    step_size_down: Annotated[int, Ge(1)] | None
+    T_max: Annotated[int, Ge(1)]
+    T_0: Annotated[int, Ge(1)]
+    T_mult: Annotated[int, Ge(1)]
+    total_iters: Annotated[int, Ge(1)]
+    gamma: Annotated[float, Interval(gt=0, le=1)]
+    start_factor: Annotated[float, Interval(gt=0, le=1)]
+    end_factor: Annotated[float, Interval(ge=0, le=1)]
+    factor: Annotated[float, Interval(ge=0, le=1)]
+    eta_min: Annotated[float, Ge(0)]
+    base_lr: Annotated[float, Ge(0)] | list[Annotated[float, Ge(0)]]
+    max_lr: Annotated[float, Gt(0)] | list[Annotated[float, Gt(0)]]
+    pct_start: Annotated[float, Interval(gt=0, lt=1)]
+    div_factor: Annotated[float, Gt(0)]
+    final_div_factor: Annotated[float, Gt(0)]
+    patience: Annotated[int, Ge(0)]
+    cooldown: Annotated[int, Ge(0)]
+    last_epoch: Literal[-1]
 
 
 @dataclass
@@ -168,6 +200,16 @@ class CallbackArguments:
     patience: Annotated[int, Ge(0)]
     mode: Literal["auto", "min", "max"]
     every_n_epochs: Annotated[int, Ge(0)] | None
+
+
+@dataclass
+class LoggerArguments:
+    """What TensorBoard's writer takes by Lightning's logger, without a word on its type."""
+
+    flush_secs: Annotated[int, Ge(1)]
+    max_queue: Annotated[int, Ge(1)]
+    purge_step: Annotated[int, Ge(0)] | None
+    filename_suffix: str
 
 
 @dataclass
@@ -187,7 +229,7 @@ class TrainerArguments:
         "deepspeed_stage_3_offload_nvme", "fsdp", "fsdp_cpu_offload", "single_device", "single_xla", "xla_debug", "xla",
         "single_tpu",
     ]  # fmt: skip
-    profiler: Literal["simple", "advanced", "pytorch", "xla"] | None
+    profiler: Literal["simple", "advanced", "pytorch"] | None
     max_epochs: Annotated[int, Ge(-1)] | None
     min_epochs: Annotated[int, Ge(0)] | None
     max_steps: Annotated[int, Ge(-1)]
@@ -197,6 +239,7 @@ class TrainerArguments:
     limit_test_batches: Batches
     limit_predict_batches: Batches
     overfit_batches: Batches
+    val_check_interval: Annotated[int, Ge(1)] | Annotated[float, Interval(gt=0, le=1)] | str | dict[str, Any] | None
     check_val_every_n_epoch: Annotated[int, Ge(1)] | None
     num_sanity_val_steps: Annotated[int, Ge(-1)] | None
     log_every_n_steps: Annotated[int, Ge(0)] | None

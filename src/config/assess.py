@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from src.config import check, schema
+from src.config import check, effects, schema
 from src.config.composed import Composed
 from src.config.composition import Composition, compose_leniently
 from src.config.groups import Groups
@@ -89,6 +89,7 @@ def assess(
             launcher=composition.launcher,
         )
         problems += check.problems(composed)
+        problems += _without_effect(composed, typed, readings[len(own) :])
     return Assessment(composed, problems, [override.hydra_form(groups) for override in typed], tuple(typed))
 
 
@@ -119,6 +120,20 @@ def _strange_to_a_run(command: str, readings: Sequence[Typed | Problem], groups:
     for override in readings:
         if isinstance(override, Typed) and override.key.partition(".")[0] not in names:
             yield Problem(COMMAND_LINE, override.canonical, "unknown", did_you_mean(override.key, names))
+
+
+def _without_effect(composed: Composed, own: Sequence[Typed], for_the_run: Sequence[Typed | Problem]) -> list[Problem]:
+    """Return a problem for what the command would take and ignore: of its own, and of what is said of its run."""
+    groups, saved = composed.groups, [one for one in for_the_run if isinstance(one, Typed)]
+    if composed.command in effects.ALONE and not composed.config.get("run"):
+        return effects.refused(effects.ALONE[composed.command], own, groups)
+    if composed.command not in effects.OF_A_RUN:
+        return []
+    split = composed.command == "explain" and composed.config.get("split") is not None
+    work = effects.EXPLAIN_SPLIT if split else effects.OF_A_RUN[composed.command]
+    known = {*groups.names(), *schema.SECTIONS, *plain_keys("Train")}
+    of_the_run = [one for one in saved if one.key.partition(".")[0] in known]
+    return [*effects.refused(effects.BESIDE_A_RUN, own, groups), *effects.refused(work, of_the_run, groups)]
 
 
 def _is_foreign(command: str, override: Typed, groups: Groups) -> bool:

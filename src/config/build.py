@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from src.errors import UserError
@@ -12,14 +13,30 @@ from src.errors import UserError
 def build(section: Mapping[str, Any], **supplied: Any) -> Any:
     """Call the section's target with its other keys and what the program supplies; nested sections are built first.
 
-    Raises UserError as the target raises it; a ValueError of a constructor is about the values that it was
-    given, and so is reported as one, with the target's name.
+    Raises UserError as the target raises it, and for what a constructor says of the values that it was given.
     """
-    target = str(section["_target_"])
+    bound = partial(section)
+    with told_with_target(str(section["_target_"])):
+        return bound(**supplied)
+
+
+@contextlib.contextmanager
+def told_with_target(target: str) -> Iterator[None]:
+    """Report what a constructor says of its values as the user's mistake, with the target's name.
+
+    That is a ValueError; of a library's constructor any error, since nothing but the configuration is wrong there.
+    """
     try:
-        return partial(section)(**supplied)
+        yield
+    except ModuleNotFoundError as error:
+        raise UserError(f"{target} needs a package that is not installed: {error}; pip install it") from error
     except ValueError as error:
         raise UserError(f"{target} does not take its configuration: {error}") from error
+    except (TypeError, RuntimeError, LookupError, AttributeError, ArithmeticError, AssertionError) as error:
+        if target.startswith("src."):
+            raise
+        what = str(error) or type(error).__name__
+        raise UserError(f"{target} does not take its configuration: {what}") from error
 
 
 def build_alone(section: Mapping[str, Any], **supplied: Any) -> Any:

@@ -170,6 +170,11 @@ class _Check:
         return {name: parameter.type for name, parameter in fields.items()}
 
     def _arguments(self, call: _Call) -> None:
+        strange = [name for name in call.section.needed if name not in call.known.parameters]
+        if strange and not call.known.open:
+            what = f"{call.value['_target_']} is of another kind: it takes no {strange[0]}"
+            self._report(f"{call.key}._target_", what, f"choose with {call.key.partition('.')[0]}=")
+            return
         meant: set[str] = set()
         for name, item in call.value.items():
             if name != "_target_":
@@ -188,6 +193,8 @@ class _Check:
         elif name in call.known.parameters:
             kind = call.narrower.get(name, call.known.parameters[name].type)
             self._value(dotted, item, kind, call.section)
+        elif call.known.open and name in call.narrower:
+            self._value(dotted, item, call.narrower[name], call.section)
         elif name.startswith("_"):
             self._report(dotted, "unknown", did_you_mean(name, ["_target_"]))
         elif not call.known.open or suggestions.is_misspelling(name, set(call.free) - set(call.value)):

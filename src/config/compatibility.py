@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from src.config import figures, idle, length
+from src.config import figures, idle, length, lightning, optimizing, watching
 from src.config.composed import Composed
 from src.config.groups import Content, leaves, readable
 from src.config.problems import COMMAND_LINE, Problem, listing
@@ -26,7 +26,10 @@ def problems(composed: Composed, values: Values) -> list[Problem]:
         *_normalization_and_processes(composed, values),
         *(figures.problems(composed, values) if fresh else ()),
         *(length.problems(composed, values) if fresh else ()),
-        *(idle.problems(composed, values) if fresh else ()),
+        *optimizing.problems(composed, values),
+        *idle.problems(composed, values),
+        *lightning.problems(composed, values),
+        *watching.problems(composed, values),
         *(_typed_and_experiment(composed) if fresh else ()),
     ]
 

@@ -1,41 +1,106 @@
-"""Keys of a training that would be taken and do nothing, for what else the configuration says."""
+"""Keys that do nothing because of what another key is: told with what they need."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from src.config.composed import Composed
-from src.config.problems import Problem
+from src.config.problems import COMMAND_LINE, Problem
+from src.config.signatures import NoSuchTarget, class_literal
 
-UNUSED = {
-    "limit_predict_batches": "a training predicts nothing",
-    "model_registry": "the runs of this project lie in folders",
-    "enable_autolog_hparams": "loggers are given the whole configuration",
+Values = Mapping[str, Any]
+
+
+def _of(values: Values, key: str) -> Any:
+    """Return the value at a dotted key, None where there is none."""
+    found: Any = values
+    for part in key.split("."):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found
+
+
+def _has_boxes(values: Values) -> bool:
+    target = _of(values, "data.source._target_")
+    try:
+        targets = class_literal(target, "targets") if isinstance(target, str) else None
+    except NoSuchTarget:
+        return True
+    return targets is None or "box" in targets
+
+
+NEEDS: Mapping[str, tuple[Callable[[Values], bool], str, str]] = {
+    "data.folds": (
+        lambda values: _of(values, "data.fold") is not None,
+        "counts only where a fold is held out",
+        "type data.fold=0 too, or leave it out",
+    ),
+    "data.store_budget": (
+        lambda values: _of(values, "data.store") == "auto",
+        "is for data.store=auto, which asks whether to pack",
+        "leave it out",
+    ),
+    "data.stream_cache": (
+        lambda values: _of(values, "data.store") == "stream",
+        "is for data.store=stream",
+        "type data.store=stream too, or leave it out",
+    ),
+    "chunk": (
+        lambda values: _of(values, "data.store") == "stream",
+        "is of a stream's chunks",
+        "type data.store=stream too, or leave it out",
+    ),
+    "overwrite": (
+        lambda values: _of(values, "data.store") == "stream",
+        "is for another stream that is there already",
+        "type data.store=stream too, or leave it out",
+    ),
+    "augment.crop_ratio": (
+        lambda values: _of(values, "augment.crop_scale") is not None,
+        "is of the crops of augment.crop_scale, and there are none",
+        "type augment.crop_scale=[0.6,1.0] too, or leave it out",
+    ),
+    "augment.lost_object": (_has_boxes, "is for data with boxes", "leave it out"),
+    "augment.min_box_share": (_has_boxes, "is for data with boxes", "leave it out"),
+    "model.aux_weight": (
+        lambda values: bool(_of(values, "network.auxiliary")),
+        "weighs intermediate losses, and this network has none",
+        "leave it out",
+    ),
+    "model.images_per_identity": (
+        lambda values: _of(values, "model.mining") != "curated",
+        "is of drawn batches, and curated triplets are a table's",
+        "leave it out",
+    ),
+    "trainer.gradient_clip_algorithm": (
+        lambda values: bool(_of(values, "trainer.gradient_clip_val")),
+        "says how gradients are clipped, and none are",
+        "type trainer.gradient_clip_val=1 too, or leave it out",
+    ),
 }
-"""Arguments of Lightning's Trainer that nothing here comes to, and why."""
+"""By key: whether it acts, why it does not, and what to do."""
 
 
-def problems(composed: Composed, values: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield the keys that have no effect, or cannot have theirs."""
-    if composed.command not in ("train", "lr_find") or composed.unsure & {"trainer", "callbacks"}:
-        return
-    trainer = values.get("trainer") or {}
-    found = [(f"trainer.{key}", f"has no effect: {why}", "") for key, why in UNUSED.items() if key in trainer]
-    if (values.get("optimizer") or {}).get("lr") == 0:
-        found.append(("optimizer.lr", "0: nothing learns", "type a rate above 0"))
-    if trainer.get("gradient_clip_algorithm") and not trainer.get("gradient_clip_val"):
-        found.append(("trainer.gradient_clip_algorithm", "clips nothing", "type trainer.gradient_clip_val too"))
-    if trainer.get("sync_batchnorm") and trainer.get("accelerator") == "cpu":
-        found.append(("trainer.sync_batchnorm", "works on GPUs alone", "leave it away"))
-    found += _stopping(values) if composed.command == "train" else []
-    for key, what, suggestion in found:
-        yield Problem(composed.origins.of(key)[0], key, what, suggestion or "leave it away")
+def problems(composed: Composed, values: Values) -> Iterator[Problem]:
+    """Yield the typed keys of a fresh configuration that nothing would go by, and what a training waits for in vain."""
+    if composed.layers and composed.command in ("train", "lr_find") and not composed.unsure & {"trainer", "callbacks"}:
+        yield from (Problem(composed.origins.of(key)[0], key, what, hint) for key, what, hint in _of_training(values))
+    for override in composed.typed if composed.layers else ():
+        rule = NEEDS.get(override.key)
+        if rule is None or override.key.partition(".")[0] in composed.unsure or override.delete:
+            continue
+        acts, why, hint = rule
+        if not acts(values):
+            yield Problem(COMMAND_LINE, override.canonical, why, hint)
 
 
-def _stopping(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Yield what waits for something that never comes: an early end, or weights that can be averaged."""
+def _of_training(values: Values) -> Iterator[tuple[str, str, str]]:
+    """Yield keys, wherever they stand, with which nothing learns, ends early or is averaged as they say."""
     trainer, callbacks = values.get("trainer") or {}, values.get("callbacks") or {}
+    if _of(values, "optimizer.lr") == 0:
+        yield "optimizer.lr", "0: nothing learns", "type a rate above 0"
+    if trainer.get("sync_batchnorm") and trainer.get("accelerator") == "cpu":
+        yield "trainer.sync_batchnorm", "works on GPUs alone", "leave it out"
     targets = {name: str(one.get("_target_")) for name, one in callbacks.items() if isinstance(one, Mapping)}
     may_stop = trainer.get("max_time") or any(not target.startswith("src.") for target in targets.values())
     for key in ("min_epochs", "min_steps"):
@@ -46,4 +111,4 @@ def _stopping(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     named = str(strategy.get("_target_") if isinstance(strategy, Mapping) else strategy)
     for name, target in targets.items():
         if target == "src.callbacks.ema.EMA" and named.rpartition(".")[2].startswith(("fsdp", "deepspeed")):
-            yield f"callbacks.{name}", "sharded parameters cannot be averaged", "type trainer=ddp, or leave it away"
+            yield f"callbacks.{name}", "sharded parameters cannot be averaged", "type trainer=ddp, or leave it out"

@@ -20,6 +20,8 @@ class Section:
 
     supplied: tuple[str, ...] = ()
     """Arguments that the program gives; a configuration must not."""
+    needed: tuple[str, ...] = ()
+    """Those of them without which a target cannot be what the section stands for."""
     filled: tuple[str, ...] = ()
     """Arguments that the program gives to those targets that cannot do without."""
     named: bool = False
@@ -32,21 +34,32 @@ class Section:
 
 
 SECTIONS = {
-    "data": Section(supplied=("augment", "seed", "preprocessing", "by_identity", "batches")),
+    "data": Section(
+        supplied=("augment", "seed", "preprocessing", "by_identity", "batches"), needed=("augment", "seed")
+    ),
     "augment": Section(entries=("transforms",), narrower="AugmentArguments"),
-    "model": Section(supplied=("network", "spec", "optimizer", "scheduler", "seed")),
-    "network": Section(supplied=("num_classes", "in_channels", "image_size")),
-    "optimizer": Section(supplied=("params",), narrower="OptimizerArguments"),
-    "scheduler": Section(supplied=("optimizer", "total_steps", "steps_per_epoch")),
+    "model": Section(supplied=(_MODEL := ("network", "spec", "optimizer", "scheduler", "seed")), needed=_MODEL),
+    "network": Section(supplied=(_NETWORK := ("num_classes", "in_channels", "image_size")), needed=_NETWORK),
+    "optimizer": Section(supplied=("params",), needed=("params",), narrower="OptimizerArguments"),
+    "scheduler": Section(
+        supplied=("optimizer", "total_steps", "steps_per_epoch"), needed=("optimizer",), narrower="ScheduleArguments"
+    ),
     "trainer": Section(
         supplied=(
             *("callbacks", "logger", "default_root_dir", "plugins", "enable_checkpointing", "enable_progress_bar"),
             *("enable_model_summary", "use_distributed_sampler", "inference_mode", "overfit_batches"),
         ),
+        needed=("callbacks",),
         narrower="TrainerArguments",
     ),
     "callbacks": Section(named=True, narrower="CallbackArguments"),
-    "logger": Section(supplied=("save_dir",), filled=("id", "name", "tags", "group"), named=True),
+    "logger": Section(
+        supplied=("save_dir",),
+        needed=("save_dir",),
+        filled=("id", "name", "tags", "group"),
+        named=True,
+        narrower="LoggerArguments",
+    ),
     "sweep": Section(plain="Sweep"),
     "search": Section(plain="Search"),
     "method": Section(),

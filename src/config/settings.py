@@ -8,31 +8,22 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
+from src.config.effects import WITHOUT_EFFECT, within
 from src.config.groups import leaves
-
-WITHOUT_EFFECT = (
-    *("run_dir", "runs_dir", "sweep_dir", "resume", "replay", "name", "tags", "only_batch", "allowed_packages"),
-    *("logger", "data.root", "data.source.root", "data.cache_dir", "data.num_workers"),
-)
-"""Keys that say where a run lies, what it is called and who watches it. The data's content has a digest of its own."""
 
 
 def settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values by dotted key without those of `WITHOUT_EFFECT`.
+    """Return the values by dotted key without those that no result depends on.
 
     Of an absolute path only its last name is kept: a run may be moved to another machine.
     """
-    return {key: placeless(value) for key, value in leaves(config).items() if not _within(key, WITHOUT_EFFECT)}
+    return {key: placeless(value) for key, value in leaves(config).items() if not within(key, WITHOUT_EFFECT)}
 
 
 def settings_digest(config: Mapping[str, Any]) -> str:
     """Return a digest of the settings: equal for runs that were asked for the same result."""
     text = json.dumps(settings(config), sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-
-
-def _within(key: str, sections: tuple[str, ...]) -> bool:
-    return any(key == section or key.startswith(f"{section}.") for section in sections)
 
 
 def placeless(value: Any) -> Any:

@@ -31,7 +31,7 @@ def for_key(key: str, siblings: Collection[str], elsewhere: Iterable[str]) -> st
         for other in keys:
             leaves.setdefault(other.rpartition(".")[2], other)
         match = nearest(name, leaves)
-        candidates = [leaves[match]] if match else []
+        candidates = [leaves[match]] if match and is_misspelling(name, [match], 0.7) else []
     return f"did you mean {' or '.join(candidates)}?" if candidates else ""
 
 

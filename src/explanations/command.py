@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 WITHOUT_RUN = ("model", "network", "image_size", "in_channels", "num_classes")
 """Keys that say which network is meant where no run says it."""
 
-AS_TRAINED = ("data.image_size", "data.eval_crop", "data.normalize", "data.working_size", "data.working_shape")
-"""Keys that a run has settled: how images are put before its network."""
-
 CLASSIFIER = "src.models.classifier.Classifier"
 
 
@@ -73,8 +70,6 @@ def require_what_is_needed(composed: Composed) -> None:
     needs_images, needs_network = needs(composed).values()
     asked, method = composed.config, f"method={composed.choices['method']}"
     _require_question(composed)
-    if asked.run is not None:
-        _require_used(composed)
     typed = {override.key.partition(".")[0]: override.canonical for override in composed.typed}
     images = [f"{key}={asked[key]}" for key in ("input", "split") if asked[key] is not None]
     _require_images(method, images, needs_images=needs_images, run=asked.run)
@@ -88,8 +83,6 @@ def require_what_is_needed(composed: Composed) -> None:
             "(--help shows them); other overrides apply to a saved run, so type run=RUN_DIR"
         )
     other = [typed[key] for key in WITHOUT_RUN if key in typed]
-    if other and asked.run is not None:
-        raise UserError(f"{other[0]}: run={asked.run} has its own network and sizes; leave one of the two away")
     if other and not needs_network:
         raise UserError(f"{other[0]}: {method} needs no network; leave it away")
     if needs_network and asked.run is None and asked.model["_target_"] != CLASSIFIER:
@@ -133,17 +126,6 @@ def _require_question(composed: Composed) -> None:
     if images and "method" not in typed:
         methods = composed.groups.choices("method")
         raise UserError(f"{images[0]}: explained how? Type method= with one of {', '.join(methods)}")
-
-
-def _require_used(composed: Composed) -> None:
-    """Raise UserError where an override of the saved run would change nothing of what is explained."""
-    for override in composed.for_the_run:
-        key = override.lstrip("+~").partition("=")[0]
-        section = key.partition(".")[0]
-        if composed.config.split is None and section in ("data", "augment"):
-            raise UserError(f"{override}: no data of the run are used here, only with split=; leave it away")
-        if key in AS_TRAINED:
-            raise UserError(f"{override}: images are put before the network as the run was trained; leave it away")
 
 
 def _require_images(method: str, given: list[str], *, needs_images: bool, run: Any) -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from src.config.build import build
 from src.explanations.output import Output
 from src.files import write_text
 from src.report.layout import explanations_link
 from src.runs.directory import RunDirectory
+from src.runs.loggers import wandb_logger
 from src.runs.record import read_record
 
 log = logging.getLogger(__name__)
@@ -40,22 +40,16 @@ def link_from_report(run_dir: Path, folder: Path) -> None:
 
 def log_pictures(run: RunDirectory, config: Mapping[str, Any], output: Output) -> None:
     """Log the pictures to the W&B run that the training had, online or offline as that is; without one, nothing."""
-    section, known = _wandb_section(config), read_record(run.path).get("wandb_id")
-    if section is None or known is None:
+    known = read_record(run.path).get("wandb_id")
+    logger = None if known is None else wandb_logger(config, run, known)
+    if logger is None:
         return
     import wandb
 
-    logger = build(
-        section, save_dir=str(run.path), id=known, name=config["name"] or run.path.name, tags=list(config["tags"])
-    )
     shown = output.pictures[:MOST]
     paths = [str(output.folder / one["file"]) for one in shown]
-    logger.log_image(key=f"explain/{output.method}", images=paths, caption=[one["caption"] for one in shown])
+    logger.log_image(  # type: ignore[attr-defined] # W&B's own
+        key=f"explain/{output.method}", images=paths, caption=[one["caption"] for one in shown]
+    )
     wandb.finish()
     log.info("%d pictures logged to the run's W&B", len(paths))
-
-
-def _wandb_section(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the run's W&B logger, None where it has none."""
-    sections = [section for section in (config.get("logger") or {}).values() if section]
-    return next((one for one in sections if one["_target_"] == "src.runs.wandb.WandbRun"), None)

@@ -33,8 +33,8 @@ from src.metrics.gathered import Gathered
 from src.metrics.states import restore_states, saved_states
 from src.models.compiling import GRAPHS, compile_in_place
 from src.models.fused import fused_where_possible
-from src.models.schedules import PerStep
 from src.models.shares import among_accumulated, among_processes, mean_of_processes
+from src.models.stepping import made_optimizer, made_schedule, moves_every_step
 from src.networks.freezing import Freezing, Stage, stage_of
 
 if TYPE_CHECKING:
@@ -387,17 +387,18 @@ class ImageModule(LightningModule):
                 "frozen; type head, a layer's name or all"
             )
         at_once = len(self.freezing.plan) == 1
-        optimizer = fused_where_possible(self._optimizer, self.trainer, all_at_once=at_once)(self.parameter_groups())
+        fused = fused_where_possible(self._optimizer, self.trainer, all_at_once=at_once)
+        optimizer = made_optimizer(fused, self.parameter_groups())
         self.trainer.fit_loop.setup_data()  # else Lightning knows only `max_steps`, where that alone is given
         total = self.trainer.estimated_stepping_batches
         epoch = math.ceil(self.trainer.num_training_batches / self.trainer.accumulate_grad_batches)
-        scheduler = self._scheduler(optimizer=optimizer, total_steps=total, steps_per_epoch=epoch)
+        scheduler = made_schedule(self._scheduler, optimizer=optimizer, total_steps=total, steps_per_epoch=epoch)
         plateau = isinstance(scheduler, ReduceLROnPlateau)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {
                 "scheduler": scheduler,
-                "interval": "step" if isinstance(scheduler, PerStep) else "epoch",
+                "interval": "step" if moves_every_step(scheduler) else "epoch",
                 "frequency": 10**9 if plateau else 1,  # a plateau schedule is moved by on_train_epoch_end
                 "reduce_on_plateau": plateau,
                 "monitor": self.monitor,

@@ -15,6 +15,7 @@ from src.errors import UserError
 from src.files import write_csv, write_json
 from src.models.base import ImageModule
 from src.runs.directory import RunDirectory
+from src.runs.measured_weights import Origin, note_unfinished, state_digest
 from src.runs.training import build_model, build_trainer, load_weights, measure, open_data, without_pretrained
 
 
@@ -65,7 +66,9 @@ def evaluate(
     if trainer.is_global_zero:
         write_json(
             path,
-            {"split": split, "checkpoint": checkpoint, "samples": len(data.splits[split]), "data_digest": spec.digest}
+            {"split": split, "checkpoint": checkpoint, "weights": state_digest(model)}
+            | Origin.of(run, checkpoint).as_json()
+            | {"samples": len(data.splits[split]), "data_digest": spec.digest}
             | figures,
         )
     return Evaluation(figures, path, model, data, split)
@@ -84,4 +87,5 @@ def restore_model(config: dict[str, Any], run: RunDirectory, spec: DataSpec, che
     """Return the trained model of a run. Raises UserError where there is no such checkpoint, or it does not fit."""
     model = build_model(without_pretrained(config), spec)
     load_weights(model, run, None if checkpoint == "best" else checkpoint)
+    note_unfinished(run, Origin.of(run, checkpoint))
     return model.eval()

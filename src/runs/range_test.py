@@ -14,6 +14,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 from pytorch_lightning import Callback, LightningModule, Trainer
 
+from src.callbacks.checkpoint import Interrupted
 from src.errors import UserError
 from src.files import write_text
 from src.models.base import ImageModule
@@ -21,7 +22,7 @@ from src.report.charts import Series, line_chart
 from src.report.layout import Section, lay_out, render
 from src.report.numbers import number
 from src.runs.directory import RunDirectory
-from src.runs.training import build_model, build_trainer, open_data
+from src.runs.training import build_model, build_trainer, open_data, stoppable
 
 DIVERGED = 4.0
 """Times the lowest loss so far at which the test ends."""
@@ -35,8 +36,6 @@ NOTICEABLE = 1.5
 """How far the running mean must move, in standard deviations of a single loss; its own is a quarter of one."""
 SHOWN = 1.5
 """Times the loss at the smallest rates up to which losses are drawn."""
-WITHOUT_EFFECT = ("scheduler", "callbacks", "logger", "name", "tags", "test")
-"""What a training's command line or experiment may say, and a range test has no use for."""
 
 
 class _Enough(BaseException):
@@ -81,14 +80,6 @@ class GrowingRate(Callback):
             raise _Enough
 
 
-def without_effect(overrides: Sequence[str]) -> str | None:
-    """Return what is said of typed overrides that a range test has no use for; None where there are none."""
-    typed = [text for text in overrides if text.lstrip("+~").partition("=")[0].partition(".")[0] in WITHOUT_EFFECT]
-    if not typed:
-        return None
-    return f"without effect here, where the rate only grows and nothing but the page is kept: {' '.join(typed)}"
-
-
 @dataclass(frozen=True)
 class Found:
     """What a test found: the learning rates, the loss at each, and the rate to take, None where there is none."""
@@ -121,8 +112,11 @@ def range_test(config: dict[str, Any]) -> tuple[Found, Path]:
     growing = GrowingRate(np.geomspace(low, high, steps).tolist())
     quiet = {"max_epochs": steps, "max_steps": steps, "limit_val_batches": 0, "num_sanity_val_steps": 0}
     trainer = build_trainer(config | {"trainer": config["trainer"] | quiet}, RunDirectory(path.parent), [growing], [])
-    with contextlib.suppress(_Enough):
-        trainer.fit(model, datamodule=data)
+    try:
+        with contextlib.suppress(_Enough), stoppable():
+            trainer.fit(model, datamodule=data)
+    except Interrupted as error:  # nothing to save here: the command ends as any other does
+        raise KeyboardInterrupt from error
     found = suggested(growing.rates[: len(growing.losses)], growing.losses)
     write_text(path, page(found))
     return found, path.resolve()

@@ -10,18 +10,13 @@ from typing import Any
 
 from src.config import saved
 from src.config.composed import Composed
+from src.config.effects import REPLAY
 from src.config.overrides import read
 from src.errors import UserError
 from src.files import write_json
 from src.runs import session
 from src.runs.directory import RunDirectory, open_run
 
-MAY_DIFFER = (
-    "run_dir",
-    "runs_dir",
-    *(key for key in session.MAY_CHANGE if key not in ("trainer.max_epochs", "trainer.max_steps", "test")),
-)
-"""What `replay=` accepts: nothing that a figure or a weight depends on."""
 _OWN_PLACE = ("run_dir", "sweep_dir", "resume", "replay")
 _NAMED = 6
 """Of files, tensors or figures that differ, named in what is printed; replay.json has them all."""
@@ -53,11 +48,11 @@ def replay(composed: Composed) -> None:
 
 def _again(then: RunDirectory, path: str, composed: Composed) -> Composed:
     """Return the saved configuration of a run, to be started in another place."""
-    refused = [override for override in composed.for_the_run if not session.may_change(override, MAY_DIFFER)]
+    refused = [override for override in composed.for_the_run if not session.may_change(override, REPLAY)]
     if refused:
         raise UserError(
             f"replay={path} runs the same again; {', '.join(refused)} would change its result. What may differ: "
-            f"{', '.join(MAY_DIFFER)}. Leave replay= away to start another run."
+            f"{', '.join(REPLAY.acts)}. Leave out replay= to start another run."
         )
     if not (then.weights.exists() and then.metrics.exists()):
         raise UserError(f"replay={path}: this run has not finished, so there is nothing to compare with")

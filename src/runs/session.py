@@ -17,7 +17,8 @@ from omegaconf import OmegaConf
 
 from src.config import figures, saved
 from src.config.command import Composed
-from src.cores import cores
+from src.config.effects import RESUME, Work
+from src.cores import automatic_threads
 from src.errors import UserError
 from src.metrics.baseline import BASELINE
 from src.runs import ranks
@@ -28,26 +29,6 @@ from src.runs.source import settle_source
 from src.sweeps.job import digest_of, read_job
 
 log = logging.getLogger(__name__)
-
-MAY_CHANGE = (
-    "trainer.max_epochs",
-    "trainer.max_steps",
-    "data.num_workers",
-    "data.root",
-    "data.cache_dir",
-    "data.store",
-    "data.store_budget",
-    "data.stream",
-    "data.stream_cache",
-    "logger",
-    "allowed_packages",
-    "name",
-    "tags",
-    "test",
-    "callbacks.last.every_n_train_steps",
-    "trainer.strategy.timeout",
-)
-"""What `resume=` accepts: nothing that the steps already taken depended on. More epochs stretch a schedule's rest."""
 
 
 def start(composed: Composed, *, latest: bool = True) -> RunDirectory | None:
@@ -169,7 +150,7 @@ def changed(run: RunDirectory, overrides: Sequence[str]) -> Composed:
     if refused:
         raise UserError(
             f"resume={run.path} continues that run with its own configuration; {', '.join(refused)} would change its "
-            f"result. What may change: {', '.join(MAY_CHANGE)}. Leave resume= away to start a new run."
+            f"result. What may change: {', '.join(RESUME.acts)}. Leave out resume= to start a new run."
         )
     composed = saved.apply(saved.load(run.compose), overrides)
     if status_of(run.path) == "finished" and not run.checkpoint("last").exists():
@@ -185,10 +166,9 @@ def reopen(path: str, overrides: Sequence[str]) -> tuple[RunDirectory, dict[str,
     return run, config
 
 
-def may_change(override: str, keys: Sequence[str] = MAY_CHANGE) -> bool:
+def may_change(override: str, work: Work = RESUME) -> bool:
     """Return whether an override is one of those that are accepted, as of a run that is continued."""
-    key = override.lstrip("+~").partition("=")[0]
-    return any(key == allowed or key.startswith(f"{allowed}.") for allowed in keys)
+    return work.refusal(override.lstrip("+~").partition("=")[0]) is None
 
 
 def settled(composed: Composed) -> dict[str, Any]:
@@ -203,11 +183,14 @@ def settled(composed: Composed) -> dict[str, Any]:
 
 
 def settle_threads(composed: Composed) -> None:
-    """Put a number in place of `threads=auto`: the cores of this process, shared by the processes on this CPU."""
+    """Put a number in place of `threads=auto`, and say which: see `automatic_threads`."""
     if composed.config.threads == "auto":
         trainer = saved.plain(composed.config)["trainer"]
         processes = (ranks.devices_of(trainer) or 1) if trainer.get("accelerator") == "cpu" else 1
-        OmegaConf.update(composed.config, "threads", max(1, cores() // processes))
+        number, why = automatic_threads(processes)
+        OmegaConf.update(composed.config, "threads", number)
+        if is_main_process():
+            print(f"threads=auto: {number}, {why}", file=sys.stderr)
 
 
 def is_main_process() -> bool:

@@ -52,15 +52,7 @@ def _of_configuration(composed: Composed) -> _Asked:
 
 
 def _of_run(composed: Composed) -> _Asked:
-    """Return what a run's network was built for; the data's sizes are in the run directory.
-
-    Raises UserError where another network, or other sizes, were typed as well.
-    """
-    other = [one.canonical for one in composed.typed if one.key.partition(".")[0] not in ("run", "format")]
-    if other:
-        raise UserError(
-            f"{other[0]}: run={composed.config.run} has its own network and sizes; leave one of the two away"
-        )
+    """Return what a run's network was built for; the data's sizes are in the run directory."""
     from src.data.spec import DataSpec  # all that a run is made of takes seconds to import
     from src.runs import session
     from src.runs.training import model_class

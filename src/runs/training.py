@@ -6,6 +6,7 @@ import contextlib
 import logging
 import math
 import signal
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,6 @@ from src.callbacks.progress import Progress
 from src.callbacks.pruning import Pruning
 from src.config.build import build, partial
 from src.config.figures import rules
-from src.config.signatures import signature
 from src.data.module import ImageData
 from src.data.spec import DataSpec
 from src.errors import UserError
@@ -37,6 +37,8 @@ from src.runs import ranks
 from src.runs.checkpoint_io import AtomicCheckpointIO, load_checkpoint
 from src.runs.directory import RunDirectory, link_latest
 from src.runs.lean import Unprofiled, skip_idle_hooks
+from src.runs.loggers import build_loggers
+from src.runs.measured_weights import state_digest
 from src.runs.profile import StepProfiler
 from src.runs.record import Record
 from src.runs.requirements import require_all, require_shares
@@ -87,7 +89,7 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool, la
         data.wanted_targets = model.requires
         history, progress = History(), Progress(model.monitor)
         callbacks = [history, progress, *build_callbacks(config), *build_pruning(run)]
-        trainer = build_trainer(config, run, callbacks, build_loggers(config, run, record))
+        trainer = build_trainer(config, run, callbacks, build_loggers(config, run, record.values["wandb_id"]))
         require_all(model, data, callbacks, trainer, config)
     if trainer.is_global_zero:
         write_json(run.data, spec.as_json())
@@ -113,11 +115,14 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool, la
         load_weights(model, run)
     if trainer.is_global_zero:
         write_weights(run, model)
+        record.update(weights=state_digest(model))
     figures = best_figures(callbacks, history)
     split = "test" if config["test"] and len(data.splits["test"]) else "val" if len(data.splits["val"]) else None
     if not len(data.splits["test"]):
         instead = "nothing is measured but train" if split is None else "the final figures are those of val"
         log.info("There is no test split: %s", instead)
+    if split is not None and config["trainer"].get("limit_test_batches") == 0:
+        split = None
     if split is not None:
         with record.phase("test"):
             figures |= measure(trainer, model, data, split)
@@ -179,9 +184,15 @@ def stoppable() -> Iterator[None]:
     except MisconfigurationException as error:
         raise UserError(f"Lightning cannot run this: {error}") from error
     except ValueError as error:
-        if "val_check_interval" not in str(error):  # which it raises where an epoch has fewer batches
+        if not _is_lightnings_own(error):
             raise
         raise UserError(f"Lightning cannot run this: {str(error).strip()}") from error
+
+
+def _is_lightnings_own(error: BaseException) -> bool:
+    """Return whether Lightning itself raised an error: of a value, that is one that it was configured with."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return bool(frames) and frames[-1][0].f_globals.get("__name__", "").startswith("pytorch_lightning.")
 
 
 def without_pretrained(config: Config) -> dict[str, Any]:
@@ -259,19 +270,6 @@ def build_pruning(run: RunDirectory) -> list[Callback]:
     if not job.get("study"):
         return []
     return [Pruning(folder=run.path.parent, study=job["study"], trial=job["trial"])]
-
-
-def build_loggers(config: Config, run: RunDirectory, record: Record) -> list[Logger]:
-    """Return the configured loggers, each told where the run lives and what it is called."""
-    named = {"id": record.values["wandb_id"], "name": config["name"] or run.path.name, "tags": list(config["tags"])}
-    named["group"] = read_job(run.path).get("sweep")
-    loggers = []
-    for section in config["logger"].values():
-        if section is not None:
-            wanted = signature(section["_target_"]).parameters
-            needed = {key: value for key, value in named.items() if key in wanted and wanted[key].required}
-            loggers.append(build(section, save_dir=str(run.path), **needed))
-    return loggers
 
 
 def build_trainer(config: Config, run: RunDirectory, callbacks: list[Callback], loggers: list[Logger]) -> Trainer:

@@ -14,6 +14,7 @@ from src.errors import UserError
 
 log = logging.getLogger(__name__)
 
+MODES = ("online", "offline", "disabled", "shared", "dryrun", "run")
 TIMEOUT = 15
 """Seconds that W&B's server may take to begin a run."""
 
@@ -39,15 +40,25 @@ class WandbRun(WandbLogger):
         group: str | None,
     ) -> None:
         import wandb
+        from wandb.errors import Error
 
-        chosen = os.environ.get("WANDB_MODE") or (mode if mode != "auto" else "online" if has_key() else "offline")
+        named = os.environ.get("WANDB_MODE")
+        if named and named not in MODES:
+            raise UserError(f"WANDB_MODE={named} in the environment: W&B knows {', '.join(MODES)}")
+        chosen = named or (mode if mode != "auto" else "online" if has_key() else "offline")
         if chosen == "online" and not has_key():
             raise UserError(
                 "logger.wandb.mode=online, but there is no key: set WANDB_API_KEY, run `wandb login`, or type offline"
             )
-        lean = wandb.Settings(
-            silent=True, console="off", x_disable_stats=True, disable_git=True, save_code=False, init_timeout=TIMEOUT
-        )
+        wanted = {"project": project, "entity": entity}
+        try:  # all that W&B refuses, before it is begun
+            wandb.Settings.model_validate(wanted | {"run_id": id, "run_name": name, "run_tags": tags, "mode": chosen})
+            lean = wandb.Settings(
+                silent=True, console="off", x_disable_stats=True, disable_git=True, save_code=False,
+                init_timeout=TIMEOUT,
+            )  # fmt: skip
+        except (Error, ValueError) as error:
+            raise UserError(f"W&B refuses this run: {_reason(error)}; type another, or logger=csv") from error
         super().__init__(
             project=project, entity=entity, save_dir=save_dir, id=id, name=name, tags=tags, group=group, resume="allow",
             mode=chosen, settings=lean,
@@ -72,6 +83,12 @@ class WandbRun(WandbLogger):
             log.warning("W&B does not answer (%s): this run is offline; `wandb sync` sends it later.", reason)
             wandb.teardown()  # else the id stays taken by the attempt
             self._wandb_init["mode"] = "offline"
+
+
+def _reason(error: Exception) -> str:
+    """Return what W&B says; of pydantic's report, the place and the sentence."""
+    found = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in getattr(error, "errors", list)()]
+    return "; ".join(found) or str(error)
 
 
 def has_key() -> bool:

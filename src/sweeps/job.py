@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from src.config.effects import PEOPLE, PLACES, READING, SAVING, TRUST, within
 from src.config.groups import leaves
 from src.files import write_json
 from src.runs.record import read_record
@@ -20,28 +21,19 @@ State = Literal["new", "running", "finished", "pruned", "failed", "interrupted",
 
 CONTROL = ("sweep", "sweep_dir", "search", "pruner", "hydra", "runs_dir", "resume", "replay", "run_dir")
 """Sections and keys that say how a sweep is carried out, not what its jobs are."""
-INERT = (
-    *("threads", "logger", "name", "tags", "allowed_packages", "data.num_workers", "data.root", "data.cache_dir"),
-    *("data.store", "data.store_budget", "data.stream", "data.stream_cache"),
-    *("callbacks.last.every_n_train_steps", "trainer.strategy.timeout"),
-)
+INERT = ("threads", *PEOPLE, *PLACES, *READING, *SAVING, *TRUST)
 """Keys that may change without the result of a finished job becoming another."""
 
 
 def digest_of(config: Mapping[str, Any]) -> str:
     """Return the digest of a resolved configuration, of all in it that a job's result depends on."""
-    values = {key: value for key, value in leaves(config).items() if not below(key, (*CONTROL, *INERT))}
+    values = {key: value for key, value in leaves(config).items() if not within(key, (*CONTROL, *INERT))}
     return hashlib.blake2b(json.dumps(values, sort_keys=True, default=str).encode(), digest_size=8).hexdigest()
 
 
 def is_control(key: str) -> bool:
     """Return whether an override says how the sweep is carried out, so that it does not go to its jobs."""
-    return below(key.replace("/", "."), CONTROL)
-
-
-def below(key: str, sections: Sequence[str]) -> bool:
-    """Return whether a dotted key is one of some sections, or lies in one."""
-    return any(key == section or key.startswith(f"{section}.") for section in sections)
+    return within(key.replace("/", "."), CONTROL)
 
 
 def word(text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from src.cores import cores
+from src.cores import automatic_threads
 from src.sweeps import locks, processes
 from src.sweeps.job import Job
 
@@ -50,7 +50,7 @@ class ThisMachine:
 
 
 def threads_of(trainer: Mapping[str, Any], parallel: int) -> int:
-    """Return the CPU threads of each process of a job: the cores, shared by all processes that compute beside it."""
+    """Return the CPU threads of each process of a job: see `automatic_threads`."""
     devices = trainer.get("devices")
     ranks = devices if trainer.get("accelerator") == "cpu" and isinstance(devices, int) and devices > 0 else 1
-    return max(1, cores() // parallel // ranks)
+    return automatic_threads(parallel * ranks)[0]

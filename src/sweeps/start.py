@@ -13,6 +13,7 @@ import yaml
 from src.config import figures, saved
 from src.config.assess import Assessment, assess
 from src.config.composed import Composed
+from src.config.effects import within
 from src.config.groups import Groups, Loader
 from src.config.overrides import Typed
 from src.config.problems import ConfigurationError, Problem
@@ -24,7 +25,7 @@ from src.sweeps.cluster import Cluster, Elsewhere, cluster_of, require_one_task
 from src.sweeps.devices import Gpus, visible_gpus
 from src.sweeps.engine import Engine, Jobs, require_enough
 from src.sweeps.grid import Grid, combinations
-from src.sweeps.job import Job, below, gpus_of, is_control, read_job, short_digest, word
+from src.sweeps.job import Job, gpus_of, is_control, read_job, short_digest, word
 from src.sweeps.local import ThisMachine
 from src.sweeps.space import Dimension, dimensions
 from src.sweeps.table import Table
@@ -204,7 +205,7 @@ def require_use(typed: Sequence[Typed], is_grid: bool) -> None:
     for override in typed:
         if override.key in OF_ONE_RUN and override.values != (None,):
             raise UserError(f"{override.canonical}: {OF_ONE_RUN[override.key]}")
-        if is_grid and override.values not in ((None,), ("none",)) and below(override.key, OF_A_SEARCH):
+        if is_grid and override.values not in ((None,), ("none",)) and within(override.key, OF_A_SEARCH):
             raise UserError(
                 f"{override.canonical}: a grid trains every point to its end; that is for a search (search=tpe)"
             )

@@ -212,11 +212,11 @@ def test_saved_configuration_is_checked_like_a_new_one():
 
 
 def test_overrides_for_a_saved_run_are_kept_apart():
-    found = assess("evaluate", ["run=runs/a", "split=val", "data.root=/x", "data=imagenette", "name=b"], Groups())
+    found = assess("evaluate", ["run=runs/a", "split=val", "data.root=/x", "data=imagenette", "data.limit=5"], Groups())
     assert found.problems == []
     assert found.composed is not None
     assert found.composed.overrides == ("run=runs/a", "split=val")
-    assert found.composed.for_the_run == ("data.root=/x", "data=imagenette", "name=b")
+    assert found.composed.for_the_run == ("data.root=/x", "data=imagenette", "data.limit=5")
     continued = assess("train", ["resume=runs/a", "trainer.max_epochs=9"], Groups()).composed
     assert continued is not None
     assert continued.for_the_run == ("trainer.max_epochs=9",)

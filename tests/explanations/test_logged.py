@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from src.config.signatures import signature
 from src.explanations import logged
 from src.explanations.output import Output
+from src.runs import loggers
 from src.runs.directory import RunDirectory
 
-WANDB = {"_target_": "src.runs.wandb.WandbRun", "project": "p"}
+WANDB = {"_target_": "src.runs.wandb.WandbRun", "project": "p", "entity": None, "mode": "offline"}
 
 
 class Logger:
@@ -28,14 +30,16 @@ def test_pictures_go_to_the_runs_own_wandb(section, sent, tmp_path, monkeypatch)
         made.append((section, supplied))
         return logger
 
-    monkeypatch.setattr(logged, "build", build)
+    monkeypatch.setattr(loggers, "build", build)
     (tmp_path / "record.json").write_text(json.dumps({"wandb_id": "abc"}))
     output = Output(tmp_path / "explain" / "gradcam", "gradcam")
     output.pictures = [{"file": "0.png", "caption": "a dog"}]
     logged.log_pictures(RunDirectory(tmp_path), {"logger": {"wandb": section}, "name": None, "tags": []}, output)
     assert bool(made) == sent
     if sent:
-        assert made[0][1] == {"save_dir": str(tmp_path), "id": "abc", "name": tmp_path.name, "tags": []}
+        given = {"save_dir": str(tmp_path), "id": "abc", "name": tmp_path.name, "tags": [], "group": None}
+        assert made[0][1] == given
+        assert signature(WANDB["_target_"]).parameters.keys() == WANDB.keys() - {"_target_"} | given.keys()
         assert logger.values["key"] == "explain/gradcam"
         assert logger.values["images"] == [str(output.folder / "0.png")]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from src.config.experiments import Experiment
-from src.cores import cores
+from src.cores import automatic_threads
 from src.errors import UserError
 from src.files import write_text
 from src.runs.directory import RunDirectory, lock_run
@@ -70,7 +70,11 @@ def _digest_of_dependencies(experiment: Experiment) -> str:
 def _surroundings(experiment: Experiment) -> dict[str, Any]:
     """Return what bits depend on beside files: a training is not begun with one of these and ended with another."""
     threads = experiment.composed.config.threads
-    return {"versions": versions(), "processor": processor(), "cores": cores() if threads == "auto" else threads}
+    return {
+        "versions": versions(),
+        "processor": processor(),
+        "cores": automatic_threads()[0] if threads == "auto" else threads,
+    }
 
 
 def _content(file: Path) -> bytes:
