@@ -21,6 +21,7 @@ from src.data import blocks
 from src.data.augmentation import EVALUATED_SHARE, Augmentation
 from src.data.crop import Crops, EvalCrop
 from src.data.dataset import BatchDataset, KeptDataset, Transform
+from src.data.eval_view import default_crop
 from src.data.identity_splits import make_identity_splits, require_identities
 from src.data.inspection import BadSample, Inspection, inspect
 from src.data.mean_boxes import mean_boxes
@@ -261,7 +262,6 @@ class ImageData(LightningDataModule):
 
     def _geometry(self) -> tuple[int, EvalCrop]:
         size, weights = self.image_size, self.preprocessing
-        crop: EvalCrop
         if size == "auto":
             size = weights.image_size if weights else self.source.image_size
             log.info("data.image_size=auto: %d, from %s", size, "the weights" if weights else "the data set")
@@ -269,11 +269,9 @@ class ImageData(LightningDataModule):
             log.warning(
                 "data.working_size=%d is below data.image_size=%d: images are enlarged", self.working.side, size
             )
-        if self.eval_crop == "auto":
-            crop = 1.0 if self.source.square else weights.crop if weights else 0.875
-        else:
-            crop = self.eval_crop
-        return size, crop
+        if self.eval_crop != "auto":
+            return size, self.eval_crop
+        return size, default_crop(self.source, weights.crop if weights else None)
 
     def _statistics(self, size: int, crop: EvalCrop) -> tuple[tuple[float, ...], tuple[float, ...]]:
         choice, weights, channels = self.normalization, self.preprocessing, self.source.channels

@@ -25,6 +25,7 @@ from src.callbacks.progress import Progress
 from src.callbacks.pruning import Pruning
 from src.config.build import build, partial
 from src.config.signatures import signature
+from src.data.eval_view import lost_figures, warn_of_lost_objects
 from src.data.module import ImageData
 from src.data.spec import DataSpec
 from src.errors import UserError
@@ -82,6 +83,7 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
     with record.phase("build"):
         model = build_model(config, spec)
         data.wanted_targets = model.requires
+        warn_of_lost_objects(data)
         history, progress = History(), Progress(model.monitor)
         callbacks = [history, progress, *build_callbacks(config), *build_pruning(run)]
         require_validation(model, data, callbacks, config)
@@ -325,7 +327,8 @@ def measure(trainer: Trainer, model: ImageModule, data: ImageData, split: str) -
     with stoppable():
         trainer.test(model, datamodule=data, verbose=False)
     found = {key.removeprefix("test/"): float(value) for key, value in trainer.callback_metrics.items()}
-    return {f"{split}/{name}": value for name, value in sorted(found.items()) if "/" not in name}
+    figures = {f"{split}/{name}": value for name, value in sorted(found.items()) if "/" not in name}
+    return figures | lost_figures(data, split)
 
 
 def load_weights(model: ImageModule, run: RunDirectory, name: str | None = None) -> None:
