@@ -161,7 +161,9 @@ class ImageData(LightningDataModule):
         source.setup()
         require_nothing_first(source)
         if source.bad_rows and self.on_bad_sample == "stop":
-            raise UserError(bad_rows_message(source.bad_rows))
+            raise UserError("\n".join([bad_rows_message(source.bad_rows), *source.remarks]))
+        for remark in source.remarks:
+            log.warning("%s", remark)
         make = make_identity_splits if self.by_identity else make_splits
         splits = make(
             source,
