@@ -160,10 +160,7 @@ class ImageData(LightningDataModule):
         source.prepare()
         source.setup()
         require_nothing_first(source)
-        if source.bad_rows and self.on_bad_sample == "stop":
-            raise UserError("\n".join([bad_rows_message(source.bad_rows), *source.remarks]))
-        for remark in source.remarks:
-            log.warning("%s", remark)
+        require_good_rows(source, self.on_bad_sample)
         make = make_identity_splits if self.by_identity else make_splits
         splits = make(
             source,
@@ -573,6 +570,14 @@ def unreadable_message(bad: Sequence[BadSample]) -> str:
     """Return the message that lists unreadable samples and says how to go on without them."""
     count = "1 sample cannot" if len(bad) == 1 else f"{len(bad)} samples cannot"
     return _bad_message(f"{count} be read", [f"{sample.path} {sample.reason}" for sample in bad])
+
+
+def require_good_rows(source: Source, on_bad_sample: Literal["stop", "skip"]) -> None:
+    """Say what a source remarks of itself. Raises UserError where annotations are wrong and that shall stop the run."""
+    if source.bad_rows and on_bad_sample == "stop":
+        raise UserError("\n".join([bad_rows_message(source.bad_rows), *source.remarks]))
+    for remark in source.remarks:
+        log.warning("%s", remark)
 
 
 def bad_rows_message(bad: Sequence[BadRow]) -> str:

@@ -16,7 +16,24 @@ _WORDS: dict[Split, tuple[str, ...]] = {
 }
 """The words of each split; `dev` and `eval` as Hugging Face's datasets read them."""
 _BOTH = ("trainval", "trainvalid", "trainvalidation")
-_BESIDE = ("set", "sets", "split", "subset", "image", "images", "img", "imgs", "seg", "data", "dataset", "list")
+_BESIDE = (
+    "set",
+    "sets",
+    "split",
+    "subset",
+    "image",
+    "images",
+    "img",
+    "imgs",
+    "seg",
+    "data",
+    "dataset",
+    "list",
+    "label",
+    "labels",
+    "annotation",
+    "annotations",
+)
 """Words that add nothing: seg_train, training_set, train_images, val2017."""
 
 _MEANT: dict[str, Split] = {word: split for split, words in _WORDS.items() for word in words}

@@ -107,11 +107,11 @@ def _all_corners(numbers: Boxes, sizes: Boxes, form: BoxFormat, units: BoxUnits)
 def _sound(boxes: Boxes, sizes: Boxes, tolerance: float) -> NDArray[np.bool_]:
     """Return which boxes (N, 4) have an area and lie within their images, as the sources ask of them."""
     beyond = np.maximum((-boxes[:, :2]).max(axis=1), (boxes[:, 2:] - sizes[:, ::-1]).max(axis=1))
-    return (boxes[:, 2:] > boxes[:, :2]).all(axis=1) & (beyond <= tolerance)
+    return np.asarray((boxes[:, 2:] > boxes[:, :2]).all(axis=1) & (beyond <= tolerance), np.bool_)
 
 
 def _large_enough(numbers: Boxes, sizes: Boxes, form: BoxFormat, units: BoxUnits) -> bool:
-    """Tell whether a reading makes boxes of more than two pixels of most: else pixels would fit whatever is relative."""
+    """Tell whether a reading makes most boxes larger than two pixels: as pixels, whatever is relative would fit."""
     found = _all_corners(numbers, sizes, form, units)
     return bool(np.median((found[:, 2:] - found[:, :2]).max(axis=1)) >= _TINY)
 
@@ -140,5 +140,3 @@ def _of_corner(objects: Sequence[Marked], found: Boxes, sizes: Boxes) -> str | N
 def _shown(marked: Marked) -> str:
     numbers = ", ".join(f"{number:g}" for number in (marked.written or marked.corners))
     return f"({numbers}) at {marked.place}"
-
-

@@ -113,7 +113,7 @@ class _File:
         except (OSError, ValueError) as error:
             raise UserError(f"{file} is no annotation in COCO's form: {type(error).__name__} {error}") from error
         except (KeyError, TypeError, AttributeError) as error:
-            known = isinstance(error, TypeError) and str(error) or what_it_is(content)
+            known = str(error) if isinstance(error, TypeError) else what_it_is(content)
             raise UserError(f"{file} is no annotation in COCO's form: {known}") from error
         return images, objects
 

@@ -16,6 +16,8 @@ from src.errors import UserError
 log = logging.getLogger(__name__)
 
 AUTO = "auto"
+Files = dict[str, tuple[str, Path]]
+"""For each split the name that stands for `{split}`, and its file."""
 _DEPTH = 3
 _PARSED = 1 << 26
 """Bytes up to which a JSON file is parsed only to say what it is."""
@@ -44,7 +46,7 @@ def coco_layout(root: Path, annotations: str, images: str) -> Layout:
     if annotations == AUTO:
         return _found(root, images)
     if SPLIT not in annotations:
-        files = {"all": (AUTO, root / annotations)} if (root / annotations).is_file() else {}
+        files: Files = {"all": (AUTO, root / annotations)} if (root / annotations).is_file() else {}
     else:
         files = {split: found[0] for split, found in split_paths(root, annotations, "annotations").items()}
     if not files:
@@ -52,7 +54,7 @@ def coco_layout(root: Path, annotations: str, images: str) -> Layout:
     return Layout(tuple(_parts(root, files, images)), {})
 
 
-def _parts(root: Path, files: dict[str, tuple[str, Path]], images: str) -> list[Part]:
+def _parts(root: Path, files: Files, images: str) -> list[Part]:
     parts = []
     for split, (name, file) in files.items():
         if coco_file_names(file) is None:  # who reads it says what it is
@@ -97,8 +99,8 @@ def _found(root: Path, images: str) -> Layout:
 def _candidates(root: Path, images: str) -> list[Layout]:
     """Return the sets that are there: files that differ by the name of a split are one, else each file is one."""
     names = {}
-    for folder, files in visible_files(root, _DEPTH).items():
-        for name in files:
+    for folder, there in visible_files(root, _DEPTH).items():
+        for name in there:
             path = name if folder == "." else f"{folder}/{name}"
             if name.lower().endswith(".json") and coco_file_names(root / path):
                 names[path] = pattern_of(path)
@@ -109,9 +111,8 @@ def _candidates(root: Path, images: str) -> list[Layout]:
     for pattern, members in groups.items():
         chosen = one_each(members, "annotations", pattern) if "" not in members else {}
         if "train" in chosen or ("" in members):
-            files = {split: (name, root / members[name]) for split, name in chosen.items()} or {
-                "all": ("", root / members[""])
-            }
+            files: Files = {split: (name, root / members[name]) for split, name in chosen.items()}
+            files = files or {"all": ("", root / members[""])}
             parts = tuple(_parts(root, files, images))
             layouts.append(Layout(parts, {"annotations": pattern, "images": _images_pattern(parts, files)}))
     split = [one for one in layouts if SPLIT in one.keys["annotations"]] or layouts
@@ -121,7 +122,7 @@ def _candidates(root: Path, images: str) -> list[Layout]:
     return split
 
 
-def _images_pattern(parts: tuple[Part, ...], files: dict[str, tuple[str, Path]]) -> str:
+def _images_pattern(parts: tuple[Part, ...], files: Files) -> str:
     """Return what to type for the folders of images."""
     own = {part.images for part in parts}
     if len(own) == 1:
@@ -159,7 +160,7 @@ def _missing(root: Path, annotations: str) -> str:
 
 
 def what_is_there(root: Path) -> str:
-    """Return what lies below a folder: the sets in COCO's form with what to type, what other JSON files are, the rest."""
+    """Return what lies below a folder: sets in COCO's form with what to type, or what JSON files are, and the rest."""
     files = visible_files(root, _DEPTH)
     lines = []
     try:

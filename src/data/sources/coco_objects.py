@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from src.data.sources.marked import Corners
@@ -59,9 +59,9 @@ def _mask_box(code: Mapping[str, Any]) -> Corners:
     return float(left), float(top), float(right), float(bottom)
 
 
-def _decoded(text: str) -> Iterable[int]:
-    """Yield the runs of pycocotools' compressed code: five bits a letter, the lowest first, from the third run on as the
-    difference from the last but one.
+def _decoded(text: str) -> list[int]:
+    """Return the runs of pycocotools' compressed code: five bits a letter, the lowest first, from the third run on as
+    the difference from the last but one.
     """
     runs: list[int] = []
     value = shift = 0

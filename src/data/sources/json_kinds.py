@@ -45,7 +45,9 @@ def _what_mapping_is(content: Mapping[str, Any]) -> str:
     keys = content.keys()
     if {"shapes", "imagePath"} <= keys:
         return "it is LabelMe's own form, a file per image: export the set as COCO"
-    if {"_via_settings", "_via_img_metadata"} & keys or any(_has(one, "regions", "filename") for one in content.values()):
+    if {"_via_settings", "_via_img_metadata"} & keys or any(
+        _has(one, "regions", "filename") for one in content.values()
+    ):
         return "it is the VGG Image Annotator's own form: export the set as COCO"
     if {"items", "categories"} <= keys:
         return "it is Datumaro's own form: export the set as coco_instances"

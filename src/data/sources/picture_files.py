@@ -24,7 +24,7 @@ class PictureFiles:
         self._taken: dict[str, str] = {}
 
     def named(self, name: str) -> str:
-        """Return the picture that an annotation calls `name`. Raises LookupError with the reason where none is meant."""
+        """Return the picture that an annotation calls `name`. Raises LookupError, saying why, where there is none."""
         direct = self._below(name)
         if is_file(self.root / direct):
             return self._take(direct, name)
@@ -57,7 +57,7 @@ class PictureFiles:
         """Return the one picture that is meant: of several with the base name that with the most folders in common."""
         if not found:
             raise LookupError(f"no such image: {self.root / self._below(name)}")
-        shared = [len(os.path.commonprefix([path[::-1], f"/{plain}"[::-1]])) for path in found]
+        shared = [_shared(path.split("/"), plain.split("/")) for path in found]
         best = [path for path, length in zip(found, shared, strict=True) if length == max(shared)]
         if len(best) > 1:
             raise LookupError(
@@ -84,6 +84,12 @@ class PictureFiles:
                         self._by_name.setdefault(_plain(name), []).append(path)
                         self._by_name.setdefault(f"/{_plain(stem)}", []).append(path)
         return self._by_name
+
+
+def _shared(path: list[str], other: list[str]) -> int:
+    """Return how many names at the ends of two paths are the same."""
+    pairs = zip(reversed(path), reversed(other), strict=False)
+    return next((number for number, (one, two) in enumerate(pairs) if one != two), min(len(path), len(other)))
 
 
 def _plain(name: str) -> str:

@@ -34,8 +34,7 @@ def nearest(folders: Iterable[str], own: str, split: str) -> list[str]:
         named = {split_named(part) for part in folder.split("/")} - {None}
         ranks.setdefault((0 if split in named else 1 if not named else 2, folder != own), []).append(folder)
     best = ranks[min(ranks)] if ranks else []
-    inner = [folder for folder in best if not any(_is_below(other, folder) for other in best)]
-    return inner
+    return [folder for folder in best if not any(_is_below(other, folder) for other in best)]
 
 
 def _is_below(folder: str, other: str) -> bool:

@@ -10,9 +10,7 @@ from src.data.split_names import SPLITS, Split, by_split, split_named
 from src.errors import UserError
 
 SPLIT = "{split}"
-_WORD = re.compile(
-    r"(?<![a-z])(trainval|training|train|validation|valid|val|testing|test)(?![a-z])", re.IGNORECASE
-)
+_WORD = re.compile(r"(?<![a-z])(trainval|training|train|validation|valid|val|testing|test)(?![a-z])", re.IGNORECASE)
 
 
 def split_paths(root: Path, pattern: str, key: str, *, is_glob: bool = False) -> dict[Split, list[tuple[str, Path]]]:
@@ -37,7 +35,9 @@ def one_each(names: Iterable[str], key: str, pattern: str) -> dict[Split, str]:
     named = by_split(names)
     for split, several in named.items():
         if len(several) > 1:
-            raise UserError(f"data.source.{key}={pattern}: {' and '.join(several)} are both the {split} split; remove one")
+            raise UserError(
+                f"data.source.{key}={pattern}: {' and '.join(several)} are both the {split} split; remove one"
+            )
     return {split: several[0] for split, several in named.items()}
 
 
@@ -59,7 +59,7 @@ def pattern_of(path: str) -> tuple[str, str]:
 
 
 def typed(**keys: str) -> str:
-    """Return keys of the source as they are typed in a shell; braces want quotes of Hydra's within those of the shell."""
+    """Return keys of the source as they are typed in a shell; braces want Hydra's quotes within those of the shell."""
     return " ".join(
         f"data.source.{key}={value}" if re.fullmatch(r"[\w./-]+", value) else f"data.source.{key}=\"'{value}'\""
         for key, value in keys.items()
@@ -75,4 +75,6 @@ def _glob_part(text: str, special: str) -> str:
     """Return the expression for a part of a path, in which `*` and `?` are wildcards where it is a glob."""
     wild = {"**/": "(?:.*/)?", "*": "[^/]*", "?": "[^/]"}
     pieces = re.split(f"({special})", text)
-    return "".join(wild.get(piece, re.escape(piece)) if number % 2 else re.escape(piece) for number, piece in enumerate(pieces))
+    return "".join(
+        wild.get(piece, re.escape(piece)) if number % 2 else re.escape(piece) for number, piece in enumerate(pieces)
+    )

@@ -30,8 +30,8 @@ class PascalVoc(BoxedImages):
     (`VOCdevkit/VOC2007`); `{split}` in them stands for any usual name of a split. With `auto` they are found by what
     lies there. `lists` are text files of names, a split each, in ImageSets/Main with `auto`, none with null; without
     them all annotations are used. VOC counts pixels from 1 and includes the last: (1, 1) to (W, H) is the whole image,
-    here (0, 0, W, H); other writers count from 0 (`first_pixel`). `difficult` objects are left out where it is false; an
-    image that shows nothing else is too. A picture on a list without an XML file is an error, shows `nothing`, or is
+    here (0, 0, W, H); other writers count from 0 (`first_pixel`). `difficult` objects are left out where it is false;
+    an image that shows nothing else is too. A picture on a list without an XML file is an error, shows `nothing`, or is
     left out, as `without_annotation` says.
     """
 
@@ -68,13 +68,17 @@ class PascalVoc(BoxedImages):
             self._noticed[f"{layout.lists[0].parent / name} is there and not used"] = 0
         for part in layout.parts:
             names = _Names(self.root, part)
-            members = {split: [(names.of(one.line), one.where) for one in lines] for split, lines in lists.splits.items()}
+            members = {
+                split: [(names.of(one.line), one.where) for one in lines] for split, lines in lists.splits.items()
+            }
             listed = bool(members)
             for split, each in (members or {part.split: names.all()}).items():
                 for name, where in dict(each).items():
                     yield from self._picture(name, where, split, names, bad)
                 if len(each) > len(dict(each)):
-                    self._noticed[f"names that stand more than once in the list of {split}, used once"] += len(each) - len(dict(each))
+                    self._noticed[f"names that stand more than once in the list of {split}, used once"] += len(
+                        each
+                    ) - len(dict(each))
             if not listed:
                 yield from self._unlisted(names, part.split)
 
@@ -136,8 +140,8 @@ class PascalVoc(BoxedImages):
         found = names.pictures.of_stem(name)
         if found is None or self.without_annotation == "error":
             hint = "" if found is None else (
-                f", but {self.root / found}: where such images show nothing, type data.source.without_annotation=nothing, "
-                "or skip to leave them out"
+                f", but {self.root / found}: where such images show nothing, type "
+                "data.source.without_annotation=nothing, or skip to leave them out"
             )  # fmt: skip
             bad.append(BadRow(where, f"no such annotation: {file}{hint}"))
         else:

@@ -98,6 +98,9 @@ def _what_is_there(root: Path) -> str:
     files = visible_files(root, _DEPTH)
     others = [name for names in files.values() for name in names if name.lower().endswith(".json")]
     hint = f". {others[0]} may be in COCO's form: data=coco" if others else ""
+    xml = [root / folder / name for folder, names in files.items() for name in names if name.lower().endswith(".xml")]
+    if any(b"<annotations" in _head(file) for file in xml[:5]):
+        hint += f". {xml[0].name} is CVAT's own form: export the set as Pascal VOC"
     return f"There are: {listed(root, files)}{hint}"
 
 
@@ -132,13 +135,16 @@ def _head(file: Path) -> bytes:
 
 
 def _parts(root: Path, annotations: str, images: str) -> tuple[Part, ...]:
+    named: dict[str, tuple[str, str]]
     if SPLIT in annotations:
         named = {s: (n[0][0], _inside(root, n[0][1])) for s, n in split_paths(root, annotations, "annotations").items()}
     else:
         named = {"all": ("", annotations)} if (root / annotations).is_dir() else {}
     if not named:
         raise UserError(f"data.source.annotations={annotations}: no such folder below {root}. {_what_is_there(root)}")
-    return tuple(Part(split, folder, _images(root, folder, split, name, images)) for split, (name, folder) in named.items())
+    return tuple(
+        Part(split, folder, _images(root, folder, split, name, images)) for split, (name, folder) in named.items()
+    )
 
 
 def _images(root: Path, annotations: str, split: str, name: str, images: str) -> str:
@@ -163,7 +169,8 @@ def images_of(root: Path, annotations: str, split: str) -> str:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise UserError(f"data.root={root}: no pictures there, only {listed(root, visible_files(root, _DEPTH))}")
+        there = listed(root, visible_files(root, _DEPTH))
+        raise UserError(f"data.root={root}: no pictures there, only {there}. Type data.source.images=FOLDER")
     each = " or ".join(typed(images=folder) for folder in found[:5])
     raise UserError(f"data.root={root}: pictures for {annotations}/ are in several folders; type {each}")
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from src.data.decode import IMAGE_SUFFIXES
-from src.data.split_names import split_named
 from src.data.sources.split_paths import one_each
+from src.data.split_names import split_named
 from src.errors import UserError
 
 _OF_A_CLASS = re.compile(r"(.*\S)\s+(?:-1|0|1)")
@@ -87,5 +87,3 @@ def _lines(file: Path) -> list[Listed]:
         raise UserError(f"{file} is no readable list of names: {error}") from error
     numbered = enumerate(text.splitlines(), 1)
     return [Listed(line.strip(), f"{file}:{number}") for number, line in numbered if line.strip()]
-
-
