@@ -88,7 +88,7 @@ def test_base_names_that_several_pictures_have_are_refused(tmp_path):
 
 def overrides_in(message: str) -> list[list[str]]:
     """Return what a message says to type, line by line, as a shell would take it apart."""
-    return [shlex.split(line) for line in message.splitlines() if line.strip().startswith("data.source.")]
+    return [shlex.split(line) for line in message.splitlines() if line.startswith("  data.source.")]
 
 
 @pytest.mark.parametrize("typed", [{}, {"annotations": "instances_{split}2017.json", "images": "{split}2017"}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterable
 
@@ -27,14 +28,21 @@ def nearest(folders: Iterable[str], own: str, split: str) -> list[str]:
     """Return which of the folders are meant for annotations of `split` in the folder `own`; several where that is open.
 
     One that is named after the split comes before one that is named after none, and that before one of another split;
-    of those their own folder, then what lies deepest below the others.
+    of those their own folder, then what has most folders in common with it, and lies deepest below the others.
     """
-    ranks: dict[tuple[int, bool], list[str]] = {}
+    ranks: dict[tuple[int, bool, int], list[str]] = {}
     for folder in folders:
         named = {split_named(part) for part in folder.split("/")} - {None}
-        ranks.setdefault((0 if split in named else 1 if not named else 2, folder != own), []).append(folder)
+        rank = 0 if split in named else 1 if not named else 2
+        ranks.setdefault((rank, folder != own, -_shared(folder, own)), []).append(folder)
     best = ranks[min(ranks)] if ranks else []
     return [folder for folder in best if not any(_is_below(other, folder) for other in best)]
+
+
+def _shared(folder: str, own: str) -> int:
+    """Return how many folders lead to both."""
+    pairs = zip(folder.split("/"), own.split("/"), strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _is_below(folder: str, other: str) -> bool:

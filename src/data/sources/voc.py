@@ -63,9 +63,9 @@ class PascalVoc(BoxedImages):
         self._noticed, self._at_zero = Counter(), []
         layout = voc_layout(self.root, *self.places)
         self.root = layout.root
-        lists = read_lists(layout.lists, "lists")
+        lists = read_lists(layout.lists)
         for name in lists.unused:
-            self._noticed[f"{layout.lists[0].parent / name} is there and not used"] = 0
+            self._noticed[f"{name} is there and not used"] = 0
         for part in layout.parts:
             names = _Names(self.root, part)
             members = {

@@ -34,11 +34,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Layout:
-    """`lists` are the text files that may name the images of splits."""
+    """`lists` are the text files that may name the images of splits, by what they are called."""
 
     root: Path
     parts: tuple[Part, ...]
-    lists: tuple[Path, ...]
+    lists: dict[str, Path]
 
 
 def voc_layout(root: Path, annotations: str, images: str, lists: str | None) -> Layout:
@@ -55,7 +55,7 @@ def voc_layout(root: Path, annotations: str, images: str, lists: str | None) -> 
     if annotations == AUTO:
         annotations = _found(root)
     parts = _parts(root, annotations, images)
-    return Layout(root, parts, () if SPLIT in annotations or lists is None else tuple(_lists(root, lists)))
+    return Layout(root, parts, {} if SPLIT in annotations or lists is None else _lists(root, lists))
 
 
 def _usual_place(root: Path) -> Path | None:
@@ -179,18 +179,20 @@ def _xml_names(folder: Path) -> list[str]:
     return [name for names in visible_files(folder).values() for name in names if name.lower().endswith(".xml")]
 
 
-def _lists(root: Path, lists: str) -> list[Path]:
+def _lists(root: Path, lists: str) -> dict[str, Path]:
     if lists != AUTO:
-        found = [paths[0][1] for paths in split_paths(root, lists, "lists").values()] if SPLIT in lists else []
-        found = found or [path for path in [root / lists] if path.is_file()]
+        if SPLIT in lists:
+            found = {str(split): paths[0][1] for split, paths in split_paths(root, lists, "lists").items()}
+        else:
+            found = {"all": root / lists} if (root / lists).is_file() else {}
         if not found:
             raise UserError(f"data.source.lists={lists}: no such file below {root}. {_what_is_there(root)}")
         return found
     for folder in _LISTS:
         files = sorted(path for path in (root / folder).glob("*.[tT][xX][tT]") if path.is_file())
         if files:
-            return files
-    return []
+            return {path.stem: path for path in files}
+    return {}
 
 
 def _inside(root: Path, path: Path) -> str:

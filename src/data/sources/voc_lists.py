@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,13 +35,14 @@ class Lists:
     unused: tuple[str, ...]
 
 
-def read_lists(files: Iterable[Path], key: str) -> Lists:
-    """Read the lists of splits among text files. Raises UserError where two are of one split, or one is no text.
+def read_lists(files: Mapping[str, Path]) -> Lists:
+    """Read the lists of splits among text files, by what each is called.
 
     Names of splits may be in any case. `trainval` is train where train has no list of its own: what val does not list.
+    Raises UserError where two lists are of one split, or one is no text.
     """
-    content = {file.stem: _lines(file) for file in files}
-    chosen = one_each(content, key, "*.txt")
+    content = {name: _lines(file) for name, file in files.items()}
+    chosen = one_each(content, "lists", "auto")
     splits: dict[str, list[Listed]] = {split: content[name] for split, name in chosen.items()}
     if "val" in splits and split_named(chosen.get("train", "")) == "trainval":
         val = {one.line for one in splits["val"]}
@@ -56,7 +57,7 @@ def read_lists(files: Iterable[Path], key: str) -> Lists:
         for name, lines in content.items()
         if name not in chosen.values() and not _is_of_a_class(lines) and not {one.line for one in lines} <= used
     ]
-    return Lists(splits, tuple(f"{name}.txt" for name in unused))
+    return Lists(splits, tuple(str(files[name]) for name in unused))
 
 
 def name_of(line: str, is_known: Callable[[str], bool]) -> str:
