@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
@@ -14,7 +15,7 @@ _TURNED = range(5, 9)
 
 
 def image_size(path: Path, channels: int) -> tuple[int, int]:
-    """Return height and width as `decode` would give them; a format that Pillow does not know is decoded.
+    """Return height and width as `decode` would give them; what Pillow does not know, or refuses, is decoded.
 
     Raises Unreadable where the file is no image.
     """
@@ -22,7 +23,7 @@ def image_size(path: Path, channels: int) -> tuple[int, int]:
         with Image.open(path) as image:
             width, height = image.size
             turned = image.getexif().get(_ORIENTATION) in _TURNED
-    except UnidentifiedImageError:
+    except (UnidentifiedImageError, Image.DecompressionBombError, ValueError, SyntaxError, struct.error):
         rows, columns = decode(path, channels).shape[:2]
         return rows, columns
     except OSError as error:

@@ -21,6 +21,7 @@ from src.data import blocks
 from src.data.augmentation import EVALUATED_SHARE, Augmentation
 from src.data.crop import Crops, EvalCrop
 from src.data.dataset import BatchDataset, KeptDataset, Transform
+from src.data.eval_view import default_crop
 from src.data.identity_splits import make_identity_splits, require_identities
 from src.data.inspection import BadSample, Inspection, inspect
 from src.data.mean_boxes import mean_boxes
@@ -160,8 +161,7 @@ class ImageData(LightningDataModule):
         source.prepare()
         source.setup()
         require_nothing_first(source)
-        if source.bad_rows and self.on_bad_sample == "stop":
-            raise UserError(bad_rows_message(source.bad_rows))
+        require_good_rows(source, self.on_bad_sample)
         make = make_identity_splits if self.by_identity else make_splits
         splits = make(
             source,
@@ -263,7 +263,6 @@ class ImageData(LightningDataModule):
 
     def _geometry(self) -> tuple[int, EvalCrop]:
         size, weights = self.image_size, self.preprocessing
-        crop: EvalCrop
         if size == "auto":
             size = weights.image_size if weights else self.source.image_size
             log.info("data.image_size=auto: %d, from %s", size, "the weights" if weights else "the data set")
@@ -271,11 +270,9 @@ class ImageData(LightningDataModule):
             log.warning(
                 "data.working_size=%d is below data.image_size=%d: images are enlarged", self.working.side, size
             )
-        if self.eval_crop == "auto":
-            crop = 1.0 if self.source.square else weights.crop if weights else 0.875
-        else:
-            crop = self.eval_crop
-        return size, crop
+        if self.eval_crop != "auto":
+            return size, self.eval_crop
+        return size, default_crop(self.source, weights.crop if weights else None)
 
     def _statistics(self, size: int, crop: EvalCrop) -> tuple[tuple[float, ...], tuple[float, ...]]:
         choice, weights, channels = self.normalization, self.preprocessing, self.source.channels
@@ -575,6 +572,14 @@ def unreadable_message(bad: Sequence[BadSample]) -> str:
     """Return the message that lists unreadable samples and says how to go on without them."""
     count = "1 sample cannot" if len(bad) == 1 else f"{len(bad)} samples cannot"
     return _bad_message(f"{count} be read", [f"{sample.path} {sample.reason}" for sample in bad])
+
+
+def require_good_rows(source: Source, on_bad_sample: Literal["stop", "skip"]) -> None:
+    """Say what a source remarks of itself. Raises UserError where annotations are wrong and that shall stop the run."""
+    if source.bad_rows and on_bad_sample == "stop":
+        raise UserError("\n".join([bad_rows_message(source.bad_rows), *source.remarks]))
+    for remark in source.remarks:
+        log.warning("%s", remark)
 
 
 def bad_rows_message(bad: Sequence[BadRow]) -> str:

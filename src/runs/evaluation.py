@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from src.callbacks.checkpoint import Interrupted
+from src.data.eval_view import warn_of_lost_objects
 from src.data.module import ImageData
 from src.data.spec import DataSpec
 from src.errors import UserError
@@ -80,6 +81,7 @@ def restore(config: dict[str, Any], run: RunDirectory, checkpoint: str) -> tuple
     spec = data.open(DataSpec.load(run.data), for_training=False)
     model = restore_model(config, run, spec, checkpoint)
     data.wanted_targets = model.requires
+    warn_of_lost_objects(data)
     return model, data, spec
 
 

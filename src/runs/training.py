@@ -26,6 +26,7 @@ from src.callbacks.progress import Progress
 from src.callbacks.pruning import Pruning
 from src.config.build import build, partial
 from src.config.figures import rules
+from src.data.eval_view import lost_figures, warn_of_lost_objects
 from src.data.module import ImageData
 from src.data.spec import DataSpec
 from src.errors import UserError
@@ -87,6 +88,7 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool, la
     with record.phase("build"):
         model = build_model(config, spec)
         data.wanted_targets = model.requires
+        warn_of_lost_objects(data)
         history, progress = History(), Progress(model.monitor)
         callbacks = [history, progress, *build_callbacks(config), *build_pruning(run)]
         trainer = build_trainer(config, run, callbacks, build_loggers(config, run, record.values["wandb_id"]))
@@ -316,7 +318,8 @@ def measure(trainer: Trainer, model: ImageModule, data: ImageData, split: str) -
     with stoppable():
         trainer.test(model, datamodule=data, verbose=False)
     measured = {key: float(value) for key, value in trainer.callback_metrics.items() if key.startswith("test/")}
-    return without_unmeasured({f"{split}/{key.removeprefix('test/')}": measured[key] for key in sorted(measured)})
+    figures = {f"{split}/{key.removeprefix('test/')}": measured[key] for key in sorted(measured)}
+    return without_unmeasured(figures) | lost_figures(data, split)
 
 
 def without_unmeasured(figures: Mapping[str, float]) -> dict[str, float]:

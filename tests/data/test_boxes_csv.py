@@ -261,3 +261,44 @@ def test_wrong_rows_stop_the_run_or_are_left_out_and_named(root, tmp_path, caplo
     write = tmp_path / "data.json"
     write.write_text(json.dumps(spec.as_json()))
     assert DataSpec.load(write) == spec
+
+
+@pytest.mark.parametrize("options", [{"files": "{split}/_annotations.csv"}, {"files": "*/_annotations.csv"}])
+def test_a_table_in_each_splits_folder_is_of_that_split(root, options):
+    for folder, name in (("train", "a"), ("Valid", "b"), ("test", "c")):
+        (root / folder).mkdir()
+        (root / f"{name}.png").rename(root / folder / f"{name}.png")
+        (root / folder / "_annotations.csv").write_text(HEADER + f"{name}.png,dog,0,0,10,10\n")
+    source = opened(root, "", image_path="{folder}/{image}", **options)
+    files = {
+        split: [source.path(i).relative_to(root).as_posix() for i in rows] for split, rows in source.splits().items()
+    }
+    assert files == {"train": ["train/a.png"], "val": ["Valid/b.png"], "test": ["test/c.png"]}
+
+
+def test_tables_called_after_splits_are_of_those_splits_unless_a_column_names_them(root):
+    for name, image in (("train_labels", "a"), ("test_labels", "b")):
+        text = HEADER.replace("\n", ",part\n") + f"{image}.png,dog,0,0,10,10,train\n"
+        (root / f"{name}.csv").write_text(text)
+    splits = opened(root, "", files="t*_labels.csv").splits()
+    assert {name: rows.tolist() for name, rows in splits.items()} == {"train": [1], "test": [0]}
+    assert list(opened(root, "", files="t*_labels.csv", split_column="part").splits()) == ["train"]
+
+
+def test_pictures_in_folders_named_after_splits_are_divided_so(root):
+    for folder, name in (("train", "a"), ("test", "b")):
+        (root / "images" / folder).mkdir(parents=True)
+        (root / f"{name}.png").rename(root / "images" / folder / f"{name}.png")
+    rows = "train/a.png,dog,0,0,10,10\ntest/b.png,dog,0,0,10,10\n"
+    splits = opened(root, HEADER + rows, image_path="images/{image}").splits()
+    assert {name: found.tolist() for name, found in splits.items()} == {"train": [0], "test": [1]}
+    (remark,) = opened(root, HEADER + rows + "../c.png,dog,0,0,10,10\n", image_path="images/{image}").remarks
+    assert (
+        remark == "no splits are named; images in folders that look like it (train/, test/), taken like all others: 2"
+    )
+
+
+def test_one_file_written_in_two_ways_is_one_image(root):
+    source = opened(root, HEADER + "a.png,dog,0,0,10,10\n./a.png,cat,0,0,50,50\n")
+    assert len(source) == 1
+    assert source.read(0)["labels"].tolist() == [1, 2]

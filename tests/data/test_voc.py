@@ -11,7 +11,10 @@ from PIL import Image
 from src.data.sources.voc import PascalVoc
 from src.errors import UserError
 
-OPTIONS = {"classes": None, "objects": "largest", "difficult": True, "tolerance": 1.0, "channels": 3}
+OPTIONS = {
+    "annotations": "auto", "images": "auto", "lists": "auto", "classes": None, "objects": "largest", "difficult": True,
+    "first_pixel": 1, "without_annotation": "error", "box_units": "pixels", "tolerance": 1.0, "channels": 3,
+}  # fmt: skip
 
 
 def thing(name: str, *box: float, difficult: int = 0) -> str:

@@ -63,6 +63,9 @@ class Source(ABC):
     Whoever reads brings it to `data.working_size` afterwards, so that a source may ignore this."""
     bad_rows: tuple[BadRow, ...] = ()
     """Annotations that `setup` left out because they are wrong; whether that stops the run is `data.on_bad_sample`."""
+    remarks: tuple[str, ...] = ()
+    """What a person should know of the data as they lie there: files left out, folders not used. Known after `setup`;
+    they go to the log and the record."""
     square: bool = False
     """Whether all images are square already, so that evaluation needs no central crop."""
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import os
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -15,34 +14,13 @@ from numpy.typing import NDArray
 
 from src.data.decode import Unreadable, decode, reduced_sizes
 from src.data.sources.base import BadRow, Indices, Sample, Source
+from src.data.sources.box_reading import BoxFormat, BoxUnits, first_pixel_alone, questions
+from src.data.sources.marked import Marked, Picture, area, as_array, clipped
 from src.data.sources.table_rows import in_order
+from src.data.split_names import by_split, split_named
 from src.errors import UserError
 
 NOTHING = "nothing"
-
-Corners = tuple[float, float, float, float]
-"""(x0, y0, x1, y1) in pixels: a box from one corner of the image to the other is (0, 0, width, height)."""
-
-
-@dataclass(frozen=True)
-class Marked:
-    """An object as an annotation has it, and where it stands there."""
-
-    name: str
-    corners: Corners
-    place: str
-
-
-@dataclass
-class Picture:
-    """An annotated image: its file, height and width, its split (`all` where none is named), and what it shows."""
-
-    file: str
-    size: tuple[int, int]
-    split: str
-    objects: list[Marked] = field(default_factory=list)
-    spoiled: bool = False
-    """Whether an annotation of it was wrong: what it shows without that is not known to be nothing."""
 
 
 class BoxedImages(Source):
@@ -51,10 +29,13 @@ class BoxedImages(Source):
     Class 0 is `nothing`, that of images without an object. `objects=single` leaves images with several out. A box that
     reaches at most `tolerance` pixels beyond its image is clipped to it: annotators round, or count from 1. One that
     reaches further, has no area or belongs to no class is a wrong annotation; it goes to `bad_rows`, and an image that
-    has nothing else is left out.
+    has nothing else is left out. Boxes are in pixels or relative to the image (`box_units`); boxes that can hardly be
+    meant so are asked about in `remarks`, where what is left out is counted too.
     """
 
     targets: ClassVar[tuple[str, ...]] = ("label", "box", "boxes", "labels")
+    box_formats: ClassVar[tuple[BoxFormat, ...]] = ("xyxy",)
+    """What four numbers can be in the annotations of this kind: the first, unless `box_format` says another."""
 
     def __init__(
         self,
@@ -62,10 +43,12 @@ class BoxedImages(Source):
         *,
         classes: Sequence[str] | None,
         objects: Literal["largest", "single"],
+        box_units: BoxUnits,
         tolerance: float,
         channels: int,
     ) -> None:
         self.root = Path(root).expanduser()
+        self.box_units, self.box_format = box_units, self.box_formats[0]
         self.names, self.objects, self.tolerance, self.channels = classes, objects, tolerance, channels
         if classes is not None and NOTHING in classes:
             raise UserError(f"data.source.classes: {NOTHING} is class 0 by itself; name the others")
@@ -87,7 +70,8 @@ class BoxedImages(Source):
     def setup(self) -> None:
         """Read the annotations and the images' sizes. Raises UserError where no image with an object is left."""
         bad: list[BadRow] = []
-        pictures = list(self.pictures(bad))
+        remarks: Counter[str] = Counter()
+        pictures = by_folder(_once_each(self.pictures(bad), bad, remarks), remarks)
         self.classes = (NOTHING, *self.class_names(pictures))
         twice = sorted({name for name in self.classes if self.classes.count(name) > 1})
         if twice:
@@ -95,34 +79,53 @@ class BoxedImages(Source):
                 f"data.root={self.root}: the class {', '.join(twice)} is there twice; {NOTHING} is class 0 by itself, "
                 "and every other class has a name of its own"
             )
-        kept = [picture for picture in pictures if self._is_kept(picture, bad)]
+        asked = self._questions(pictures)
+        kept = [picture for picture in pictures if self._is_kept(picture, bad, remarks)]
         self.bad_rows = tuple(bad)
+        self.remarks = (*asked, *self.noticed(), *(f"{what}: {count}" for what, count in remarks.items()))
         self.classes = (NOTHING, *self.class_names(kept))  # without those that only wrong annotations name
         if not any(picture.objects for picture in kept):
-            lines = [f"  {row.place}: {row.reason}" for row in bad[:20]]
-            raise UserError("\n".join([f"data.root={self.root}: no image with an object in a box is left", *lines]))
+            lines = [*(f"{row.place}: {row.reason}" for row in bad[:20]), *self.remarks]
+            missing = f"data.root={self.root}: no image with an object in a box is left"
+            raise UserError("\n  ".join([missing, *lines]))
+        self._take_over(kept)
+
+    def noticed(self) -> Iterable[str]:
+        """Return what else a person should know of how the annotations were read; known after `pictures`."""
+        return ()
+
+    def _questions(self, pictures: Sequence[Picture]) -> list[str]:
+        if self.box_units == "pixels" and (message := first_pixel_alone(pictures)):
+            raise UserError(f"data.root={self.root}: {message}")
+        return questions(pictures, self.tolerance, self.box_format, self.box_units, forms=self.box_formats)
+
+    def _take_over(self, kept: Sequence[Picture]) -> None:
         numbers = {name: number for number, name in enumerate(self.classes)}
         self._files = [picture.file for picture in kept]
         self._sizes = np.array([picture.size for picture in kept], np.int64).reshape(-1, 2)
-        self._all_boxes = [_array(picture.objects) for picture in kept]
+        self._all_boxes = [as_array(picture.objects) for picture in kept]
         self._all_labels = [np.array([numbers[one.name] for one in picture.objects], np.int64) for picture in kept]
         splits = np.array([picture.split for picture in kept])
         self._splits = {str(name): np.flatnonzero(splits == name) for name in np.unique(splits)}
 
-    def _is_kept(self, picture: Picture, bad: list[BadRow]) -> bool:
+    def _is_kept(self, picture: Picture, bad: list[BadRow], remarks: Counter[str]) -> bool:
         """Clip and sort the objects of an image, and tell whether it becomes a sample."""
         sound = []
         for marked in picture.objects:
             reason = self._fault(marked, *picture.size)
             if reason is None:
-                sound.append(Marked(marked.name, _clipped(marked.corners, *picture.size), marked.place))
+                sound.append(Marked(marked.name, clipped(marked.corners, *picture.size), marked.place))
             else:
                 bad.append(BadRow(marked.place, reason))
         spoiled = picture.spoiled or len(sound) < len(picture.objects)
-        picture.objects = sorted(sound, key=lambda marked: -_area(marked.corners))
-        if spoiled and not sound:
-            return False
-        return self.objects == "largest" or len(sound) <= 1
+        picture.objects = sorted(sound, key=lambda marked: -area(marked.corners))
+        if picture.unused and not sound and not spoiled:
+            remarks[f"images that show only {picture.unused}, left out since that is not nothing"] += 1
+        elif len(sound) > 1 and self.objects == "single":
+            remarks["images with several objects, left out by data.source.objects=single"] += 1
+        else:
+            return bool(sound) or not spoiled
+        return False
 
     def _fault(self, marked: Marked, height: int, width: int) -> str | None:
         x0, y0, x1, y1 = marked.corners
@@ -134,8 +137,8 @@ class BoxedImages(Source):
         if x1 <= x0 or y1 <= y0:
             return f"{box} has no area"
         beyond = max(-x0, -y0, x1 - width, y1 - height)
-        clipped = _clipped(marked.corners, height, width)
-        if beyond > self.tolerance or clipped[0] >= clipped[2] or clipped[1] >= clipped[3]:
+        left, top, right, bottom = clipped(marked.corners, height, width)
+        if beyond > self.tolerance or left >= right or top >= bottom:
             return f"{box} lies outside the image of {width} x {height} pixels"
         return None
 
@@ -189,19 +192,35 @@ class BoxedImages(Source):
         return self._all_boxes[index].tobytes() + self._all_labels[index].tobytes()
 
 
-def is_file(path: Path | str) -> bool:
-    """Tell whether a file is there, in half of the time of Path's own, for every row of a long table."""
-    return os.path.isfile(f"{path}")  # noqa: PTH113
+def _once_each(pictures: Iterable[Picture], bad: list[BadRow], remarks: Counter[str]) -> list[Picture]:
+    """Return every image once: one that is of another split before is wrong, one that is listed again is counted."""
+    found: dict[str, Picture] = {}
+    for picture in pictures:
+        known = found.setdefault(picture.file, picture)
+        if known.split != picture.split:
+            reason = f"{picture.file} is of the split {picture.split} here and of {known.split} before"
+            bad.append(BadRow(picture.place, reason))
+        elif known is not picture:
+            remarks["images that are listed more than once, used once"] += 1
+    return list(found.values())
 
 
-def _array(objects: Sequence[Marked]) -> NDArray[np.float32]:
-    return np.array([marked.corners for marked in objects], np.float32).reshape(-1, 4)
+def by_folder(pictures: list[Picture], remarks: Counter[str]) -> list[Picture]:
+    """Return images of which no annotation names a split, divided by their folders where those are named after splits.
 
-
-def _clipped(corners: Corners, height: int, width: int) -> Corners:
-    x0, y0, x1, y1 = corners
-    return max(0.0, x0), max(0.0, y0), min(float(width), x1), min(float(height), y1)
-
-
-def _area(corners: Corners) -> float:
-    return (corners[2] - corners[0]) * (corners[3] - corners[1])
+    Folders that look like it while other images lie elsewhere are named.
+    """
+    if any(picture.split != "all" for picture in pictures):
+        return pictures
+    folders = [next(filter(split_named, reversed(picture.file.split("/")[:-1])), None) for picture in pictures]
+    splits = by_split(dict.fromkeys(filter(None, folders)))
+    of_folder = {name: split for split, names in splits.items() for name in names}
+    if None not in folders and "train" in splits and len(splits) > 1:
+        for picture, folder in zip(pictures, folders, strict=True):
+            picture.split = of_folder[str(folder)]
+    elif of_folder:
+        where = ", ".join(f"{name}/" for name in of_folder)
+        remarks[f"no splits are named; images in folders that look like it ({where}), taken like all others"] = len(
+            [folder for folder in folders if folder]
+        )
+    return pictures

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+import os
 import string
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Len
 
 from src.data.decode import Unreadable
 from src.data.image_size import image_size
 from src.data.sources.base import BadRow
-from src.data.sources.boxed import NOTHING, BoxedImages, Corners, Marked, Picture, is_file
+from src.data.sources.box_reading import BoxFormat, corners
+from src.data.sources.boxed import NOTHING, BoxedImages
+from src.data.sources.marked import Corners, Marked, Picture, is_file
+from src.data.sources.split_paths import SPLIT, one_each, split_paths
 from src.data.sources.table_rows import missing_table, read_rows, require_columns, split_of
 from src.errors import UserError
 
-_FIELDS = ("image", "label", "table")
+_FIELDS = ("image", "label", "table", "folder")
 
 
 class BoxesCsv(BoxedImages):
     """Rows of image, class and box. Columns are named by the header, or numbered from 0 where there is none.
 
-    `files` is a table or a glob of tables below `root` (below `root/folder`, where that is there). `image_path` makes
-    the file's path of the cell `{image}`, the class `{label}` and the name of the table `{table}`. The box is `xyxy`,
+    `files` is a table or a glob of tables below `root` (below `root/folder`, where that is there); `{split}` in it
+    stands for any usual name of a split. Several tables whose folders or names are such names are of those splits too,
+    unless there is a `split_column`. `image_path` makes the file's path of the cell `{image}`, the class `{label}`, the
+    table's name `{table}` and its folder `{folder}`. The box is `xyxy`,
     or `xywh` with the upper left corner, in pixels or relative to the image. Rows of one image are its objects; a row
     of the class `nothing`, or without class and box, is an image without one.
     """
+
+    box_formats: ClassVar[tuple[BoxFormat, ...]] = ("xyxy", "xywh")
 
     def __init__(
         self,
@@ -46,12 +54,14 @@ class BoxesCsv(BoxedImages):
         tolerance: Annotated[float, Ge(0)],
         channels: Annotated[int, Ge(1)],
     ) -> None:
-        super().__init__(root, classes=classes, objects=objects, tolerance=tolerance, channels=channels)
+        super().__init__(
+            root, classes=classes, objects=objects, box_units=box_units, tolerance=tolerance, channels=channels
+        )
         self.folder, self.files, self.header = folder, files, header
         self.columns = {"image_column": image_column, "label_column": label_column}
         self.columns |= {f"box_columns[{number}]": column for number, column in enumerate(box_columns)}
         self.columns |= {} if split_column is None else {"split_column": split_column}
-        self.image_path, self.box_format, self.box_units = image_path, box_format, box_units
+        self.image_path, self.box_format = image_path, box_format
         named = [f"data.source.{key}={column}" for key, column in self.columns.items() if isinstance(column, str)]
         if named and not header:
             raise UserError(
@@ -61,8 +71,8 @@ class BoxesCsv(BoxedImages):
         fields = {name for _, name, _, _ in string.Formatter().parse(image_path) if name is not None}
         if "image" not in fields or fields - set(_FIELDS):
             raise UserError(
-                f"data.source.image_path={image_path}: expected a path with {{image}} in it, and {{label}} or "
-                "{table} where it depends on them; type data.source.image_path=\"'images/{image}'\""
+                f"data.source.image_path={image_path}: expected a path with {{image}} in it, and {{label}}, "
+                "{table} or {folder} where it depends on them; type data.source.image_path=\"'images/{image}'\""
             )
 
     def pictures(self, bad: list[BadRow]) -> Iterable[Picture]:
@@ -70,17 +80,33 @@ class BoxesCsv(BoxedImages):
         if self.folder is not None and (self.root / self.folder).is_dir():
             self.root = self.root / self.folder
         pictures: dict[str, Picture] = {}
-        for table in self._tables():
-            self._read(table, pictures, bad)
+        for table, split in self._tables():
+            self._read(table, split, pictures, bad)
         return pictures.values()
 
-    def _tables(self) -> list[Path]:
-        tables = sorted(path for path in self.root.glob(self.files) if path.is_file())
-        if not tables:
+    def _tables(self) -> list[tuple[Path, str]]:
+        """Return the tables with the split of each, `all` where none is named."""
+        if SPLIT in self.files:
+            found = split_paths(self.root, self.files, "files", is_glob=True)
+            named = [(path, str(split)) for split, paths in found.items() for _, path in paths if path.is_file()]
+        else:
+            tables = sorted(path for path in self.root.glob(self.files) if path.is_file())
+            named = [(path, "all") for path in tables] if "split_column" in self.columns else self._by_name(tables)
+        if not named:
             raise UserError(missing_table(self.root, "files", self.files))
-        return tables
+        return named
 
-    def _read(self, table: Path, pictures: dict[str, Picture], bad: list[BadRow]) -> None:
+    def _by_name(self, tables: Sequence[Path]) -> list[tuple[Path, str]]:
+        """Return tables with the splits that their folders or, in one folder, they themselves are called after."""
+        for names in ([path.parent.name for path in tables], [path.stem for path in tables]):
+            if len(set(names)) < len(tables):
+                continue
+            splits = {name: split for split, name in one_each(names, "files", self.files).items()}
+            if len(splits) == len(tables) > 1:
+                return [(path, splits[name]) for path, name in zip(tables, names, strict=True)]
+        return [(path, "all") for path in tables]
+
+    def _read(self, table: Path, split: str, pictures: dict[str, Picture], bad: list[BadRow]) -> None:
         rows = read_rows(table, header=self.header)
         require_columns(table, rows.header, [(k, name) for k, name in self.columns.items() if isinstance(name, str)])
         places = {k: rows.header.index(c) if isinstance(c, str) else c for k, c in self.columns.items()}
@@ -90,11 +116,14 @@ class BoxesCsv(BoxedImages):
         for line, row in rows.cells:
             where = f"{table}:{line}"
             fault = rows.width_fault(row)
-            faults = [fault] if fault else self._add({k: row[i] for k, i in places.items()}, table, where, pictures)
+            cells = {} if fault else {key: row[place] for key, place in places.items()}
+            faults = [fault] if fault else self._add(cells, table, split, where, pictures)
             if faults:
                 bad.append(BadRow(where, "; ".join(faults)))
 
-    def _add(self, cells: dict[str, str], table: Path, where: str, pictures: dict[str, Picture]) -> list[str]:
+    def _add(
+        self, cells: dict[str, str], table: Path, split: str, where: str, pictures: dict[str, Picture]
+    ) -> list[str]:
         """Add the object of a row to its image and return what is wrong with the row."""
         faults: list[str] = []
         label = cells["label_column"]
@@ -102,27 +131,29 @@ class BoxesCsv(BoxedImages):
         empty = label.lower() == NOTHING or not any([label, *numbers])
         if not label and not empty:
             faults.append(f"no class in the column {self.columns['label_column']}")
-        picture = self._picture(cells, table, pictures, faults)
+        if "split_column" in cells:
+            split = split_of(cells["split_column"], self.columns["split_column"], faults)
+        picture = self._picture(cells, table, split, pictures, faults)
         box = None if empty else self._numbers(numbers, faults)
         if picture is None:
             return faults
         if faults:
             picture.spoiled = True
         elif box is not None:
-            picture.objects.append(Marked(label, self._corners(box, *picture.size), where))
+            shown = corners(box, *picture.size, self.box_format, self.box_units)
+            picture.objects.append(Marked(label, shown, where, box))
         return faults
 
     def _picture(
-        self, cells: dict[str, str], table: Path, pictures: dict[str, Picture], faults: list[str]
+        self, cells: dict[str, str], table: Path, split: str, pictures: dict[str, Picture], faults: list[str]
     ) -> Picture | None:
         """Return the image of a row, which an earlier row may have named already."""
-        split = "all"
-        if "split_column" in cells:
-            split = split_of(cells["split_column"], self.columns["split_column"], faults)
         if not cells["image_column"]:
             faults.append(f"no file in the column {self.columns['image_column']}")
             return None
-        file = self.image_path.format(image=cells["image_column"], label=cells["label_column"], table=table.stem)
+        folder = table.parent.relative_to(self.root).as_posix()
+        named = {"image": cells["image_column"], "label": cells["label_column"], "table": table.stem, "folder": folder}
+        file = os.path.normpath(self.image_path.format(**named)).replace(os.sep, "/")
         known = pictures.get(file)
         if known is not None:
             if split not in ("", known.split):
@@ -149,11 +180,3 @@ class BoxesCsv(BoxedImages):
             except ValueError:
                 faults.append(f"{cell!r} in the column {self.columns[f'box_columns[{number}]']}, not a number")
         return (numbers[0], numbers[1], numbers[2], numbers[3]) if len(numbers) == 4 else None
-
-    def _corners(self, box: Corners, height: int, width: int) -> Corners:
-        a, b, c, d = box
-        if self.box_format == "xywh":
-            c, d = a + c, b + d
-        if self.box_units == "relative":
-            return a * width, b * height, c * width, d * height
-        return a, b, c, d

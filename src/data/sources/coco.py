@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge
 
 from src.data.decode import Unreadable
 from src.data.image_size import image_size
 from src.data.sources.base import BadRow
-from src.data.sources.boxed import BoxedImages, Marked, Picture, is_file
+from src.data.sources.box_reading import BoxFormat, corners
+from src.data.sources.boxed import BoxedImages
+from src.data.sources.coco_categories import Categories, key
+from src.data.sources.coco_layout import Part, coco_layout
+from src.data.sources.coco_objects import written_box
 from src.data.sources.folder import missing_folder
+from src.data.sources.json_kinds import what_it_is
+from src.data.sources.marked import Marked, Picture
+from src.data.sources.picture_files import PictureFiles
 from src.errors import UserError
 
-_SPLITS = ("train", "val", "test")
+Entry = Mapping[str, Any]
 
 
 class Coco(BoxedImages):
-    """Objects with `bbox` (x, y, width, height) in pixels; crowds are no objects; an image may show nothing.
+    """Objects with `bbox` (x, y, width, height); an image may show nothing.
 
-    `annotations` and `images` are a file and a folder below `root`; `{split}` in them stands for train, val and test,
-    of which those are read whose file is there. Classes are the categories in the order of their ids.
+    `annotations` and `images` are a file and a folder below `root`; `{split}` in them stands for any usual name of a
+    split. With `auto` they are found by what the files say. Classes are the categories in the order of their ids. An
+    object without `bbox` has the box around its `segmentation`. Crowds (`iscrowd`) are no objects, unless
+    `crowds=objects`; an image that shows nothing else does not show nothing.
     """
+
+    box_formats: ClassVar[tuple[BoxFormat, ...]] = ("xywh",)
 
     def __init__(
         self,
@@ -33,108 +44,159 @@ class Coco(BoxedImages):
         images: str,
         classes: list[str] | None,
         objects: Literal["largest", "single"],
+        crowds: Literal["skip", "objects"],
+        box_units: Literal["pixels", "relative"],
         tolerance: Annotated[float, Ge(0)],
         channels: Annotated[int, Ge(1)],
     ) -> None:
-        super().__init__(root, classes=classes, objects=objects, tolerance=tolerance, channels=channels)
-        self.annotations, self.images = annotations, images
-        self._categories: dict[int, str] = {}
+        super().__init__(
+            root, classes=classes, objects=objects, box_units=box_units, tolerance=tolerance, channels=channels
+        )
+        self.annotations, self.images, self.crowds = annotations, images, crowds
+        self._categories = Categories()
+        self._noticed: Counter[str] = Counter()
 
     def pictures(self, bad: list[BadRow]) -> Iterable[Picture]:
         """Read the annotations of all splits."""
-        names = _SPLITS if "{split}" in self.annotations else ("all",)
-        files = {split: self.root / self.annotations.replace("{split}", split) for split in names}
-        there = {split: file for split, file in files.items() if file.is_file()}
-        if not there:
-            raise UserError(self._missing(list(files.values())))
-        found: list[Picture] = []
-        for split, file in there.items():
-            found += self._read(file, split, bad)
-        return found
-
-    def class_names(self, pictures: object) -> tuple[str, ...]:
-        """Return the categories in the order of their ids, those that no image shows too."""
-        return tuple(self.names or (self._categories[number] for number in sorted(self._categories)))
-
-    def _missing(self, files: list[Path]) -> str:
         try:
             list(self.root.iterdir())
         except OSError as error:
-            return missing_folder(self.root, error)
-        return f"data.source.annotations: no such file: {' or '.join(map(str, files))}"
+            raise UserError(missing_folder(self.root, error)) from None
+        self._categories, self._noticed = Categories(), Counter()
+        layout = coco_layout(self.root, self.annotations, self.images)
+        for path in layout.unused:
+            self._noticed[f"{path} is in COCO's form too, and not used"] = 0
+        for part in layout.parts:
+            yield from _File(self, part, self._categories, self._noticed).pictures(bad)
 
-    def _read(self, file: Path, split: str, bad: list[BadRow]) -> Iterable[Picture]:
+    def class_names(self, pictures: object) -> tuple[str, ...]:
+        """Return the categories in the order of their ids, those that no image shows too."""
+        return tuple(self.names) if self.names is not None else self._categories.classes()
+
+    def noticed(self) -> Iterable[str]:
+        """Return what was left out, and what was read otherwise than it is written."""
+        return [f"{what}: {count}" if count else what for what, count in self._noticed.items()]
+
+
+class _File:
+    """One file of annotations."""
+
+    def __init__(self, source: Coco, part: Part, categories: Categories, noticed: Counter[str]) -> None:
+        self.source, self.part, self.categories, self.noticed = source, part, categories, noticed
+        self.files = PictureFiles(source.root, part.images)
+        self.names: dict[int | str, str] = {}
+        self.found: dict[int | str, Picture | None] = {}
+        """The image of each id; None for one that is wrong."""
+        self.by_file: dict[str, Picture] = {}
+
+    def pictures(self, bad: list[BadRow]) -> Iterable[Picture]:
+        """Return the images with their objects."""
+        images, objects = self._content()
+        for number, image in enumerate(images):
+            reason = self._add_picture(image)
+            if reason is not None:
+                bad.append(BadRow(f"{self.part.file}: image {image.get('id', f'number {number}')}", reason))
+        for number, one in enumerate(objects):
+            where = f"{self.part.file}: annotation {one.get('id', f'number {number}')}"
+            reason = self._add_object(one, where)
+            if reason is not None:
+                bad.append(BadRow(where, reason))
+        return self.by_file.values()
+
+    def _content(self) -> tuple[list[Entry], list[Entry]]:
+        file = self.part.file
+        content: Any = None
         try:
             content = json.loads(file.read_bytes())
-            images, objects = (_entries(content, key) for key in ("images", "annotations"))
-            categories = {int(one["id"]): str(one["name"]) for one in content["categories"]}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            images, objects, categories = (_entries(content, name) for name in ("images", "annotations", "categories"))
+            self.names = self.categories.read(categories)
+        except (OSError, ValueError) as error:
             raise UserError(f"{file} is no annotation in COCO's form: {type(error).__name__} {error}") from error
-        differing = [name for number, name in categories.items() if self._categories.get(number, name) != name]
-        if differing:
-            raise UserError(f"{file}: other categories than in the split before: {', '.join(differing[:10])}")
-        self._categories |= categories
-        folder = self.images.replace("{split}", split)
-        pictures: dict[Any, Picture] = {}
-        for number, image in enumerate(images):
-            where = f"{file}: image {image.get('id', f'number {number}')}"
-            self._add_picture(image, where, folder, split, pictures, bad)
-        for number, one in enumerate(objects):
-            if not one.get("iscrowd"):
-                where = f"{file}: annotation {one.get('id', f'number {number}')}"
-                self._add_object(one, where, pictures, bad)
-        return pictures.values()
+        except (KeyError, TypeError, AttributeError) as error:
+            known = str(error) if isinstance(error, TypeError) else what_it_is(content)
+            raise UserError(f"{file} is no annotation in COCO's form: {known}") from error
+        return images, objects
 
-    def _add_picture(
-        self,
-        image: Mapping[str, Any],
-        where: str,
-        folder: str,
-        split: str,
-        pictures: dict[Any, Picture],
-        bad: list[BadRow],
-    ) -> None:
-        name = f"{folder}/{image.get('file_name', '')}"
-        path = self.root / name
-        if not is_file(path):
-            bad.append(BadRow(where, f"no such image: {path}"))
-            return
+    def _add_picture(self, image: Entry) -> str | None:
+        """Take over an image, and return what is wrong with it."""
+        name, number = image.get("file_name"), key(image.get("id", ""))
+        if not isinstance(name, str) or not name.strip():
+            return "it has no file_name"
+        if number == "" or number in self.found:
+            return "it has no id" if number == "" else f"another image has the id {number} too"
+        self.found[number] = None
         try:
-            stated = (image.get("height"), image.get("width"))
-            size = (int(stated[0]), int(stated[1])) if all(stated) else image_size(path, self.channels)  # type: ignore[arg-type]
-        except (Unreadable, TypeError, ValueError) as error:
-            bad.append(BadRow(where, str(error)))
-            return
-        pictures[image.get("id")] = Picture(name, size, split)
+            path = self.files.named(name)
+        except LookupError as error:
+            return str(error.args[0])
+        known = self.by_file.get(path)
+        if known is None:
+            try:
+                size = self._size(image, path)
+            except (Unreadable, ValueError) as error:
+                return str(error)
+            where = f"{self.part.file}: image {image.get('id')}"
+            known = self.by_file[path] = Picture(path, size, self.part.split, place=where)
+        else:
+            self.noticed["images that are listed more than once in a file, taken as one with all objects"] += 1
+        self.found[number] = known
+        return None
 
-    def _add_object(
-        self, one: Mapping[str, Any], where: str, pictures: Mapping[Any, Picture], bad: list[BadRow]
-    ) -> None:
-        picture = pictures.get(one.get("image_id"))
-        if picture is None:
-            bad.append(BadRow(where, f"no image has the id {one.get('image_id')}"))
-            return
-        category = one.get("category_id")
+    def _size(self, image: Entry, path: str) -> tuple[int, int]:
+        """Return the picture's own height and width. Raises ValueError where its annotation is of another size.
+
+        A photograph that a camera has turned has the size that it is shown with, whatever was written of it.
+        """
+        own = image_size(self.source.root / path, self.source.channels)
         try:
-            x, y, width, height = map(float, one["bbox"])
-            picture.objects.append(Marked(self._categories[int(str(category))], (x, y, x + width, y + height), where))
-        except (KeyError, TypeError, ValueError):
-            known = category in self._categories
-            reason = f"bbox {one.get('bbox')} has no four numbers" if known else f"no category has the id {category}"
-            bad.append(BadRow(where, reason))
+            stated = int(float(image.get("height") or 0)), int(float(image.get("width") or 0))
+        except (TypeError, ValueError):
+            raise ValueError(f"height and width are {image.get('height')} and {image.get('width')}") from None
+        if not all(stated) or stated == own:
+            return own
+        if stated[::-1] == own:
+            self.noticed[
+                "images whose stated width and height are those of the file before it is turned for showing (EXIF); "
+                "their boxes are taken as of the picture as it is shown"
+            ] += 1
+            return own
+        found, said = (f"{width} x {height}" for height, width in (own, stated))
+        raise ValueError(f"{self.source.root / path} is {found} pixels large, but annotated as {said}")
+
+    def _add_object(self, one: Entry, where: str) -> str | None:
+        """Add an object to its image, and return what is wrong with it."""
+        number = key(one.get("image_id"))
+        picture = self.found.get(number)
+        if picture is None:  # of a wrong image nothing more need be said
+            return None if number in self.found else f"no image has the id {one.get('image_id')}"
+        if one.get("iscrowd") and self.source.crowds == "skip":
+            picture.unused = "crowds (iscrowd=1; data.source.crowds=objects takes them as objects)"
+            return None
+        name = self.names.get(key(one.get("category_id")))
+        try:
+            if name is None:
+                raise ValueError(f"no category has the id {one.get('category_id')}")
+            box = written_box(one)
+        except ValueError as error:
             picture.spoiled = True
+            return str(error)
+        self.categories.seen(name)
+        shown = corners(box, *picture.size, self.source.box_format, self.source.box_units)
+        picture.objects.append(Marked(name, shown, where, box))
+        return None
 
 
-def _entries(content: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+def _entries(content: Any, name: str) -> list[Entry]:
     """Return the entries of a list in a COCO file. Raises TypeError where they are no entries, or an id is no number
     or text.
     """
-    found = content[key]
-    ids = ("id", "image_id", "category_id")
-    if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
-        raise TypeError(f"{key} is no list of entries")
+    found = content[name] if isinstance(content, Mapping) else None
+    if not isinstance(found, list):
+        raise KeyError(name)
     for number, one in enumerate(found):
-        for name in ids:
-            if not isinstance(one.get(name, 0), int | str):
-                raise TypeError(f"{key}[{number}].{name} is {one[name]}")
+        if not isinstance(one, Mapping):
+            raise TypeError(f"{name}[{number}] is no entry but {str(one)[:40]}")
+        for key_name in ("id", "image_id", "category_id"):
+            if not isinstance(one.get(key_name, 0), int | str):
+                raise TypeError(f"{name}[{number}].{key_name} is {one[key_name]}")
     return found

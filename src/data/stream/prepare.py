@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from src.data.media.choice import shown_bytes
-from src.data.module import ImageData, bad_rows_message
+from src.data.module import ImageData, require_good_rows
 from src.data.sources.base import Indices
 from src.data.splits import make_splits, published_splits
 from src.data.stream.location import location
@@ -26,8 +26,7 @@ def prepare_stream(data: ImageData, *, chunk: float, overwrite: bool) -> Iterato
     source, place = data.source, location(data.stream)
     source.prepare()
     source.setup()
-    if source.bad_rows and data.on_bad_sample == "stop":
-        raise UserError(bad_rows_message(source.bad_rows))
+    require_good_rows(source, data.on_bad_sample)
     written = write_stream(
         source,
         data.described,
