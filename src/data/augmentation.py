@@ -24,8 +24,9 @@ from src.data.crop import (
     random_resized_crops,
     visible_share,
 )
-from src.data.placed import compose_arguments, compose_data, transformed
+from src.data.placed import FlipPairs, Shares, compose_arguments, compose_data, prepare, rule_of, transformed
 from src.data.sources.base import Sample
+from src.data.transform_rules import PLACED, refusal, refusal_of_whole
 from src.errors import UserError
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else importing it asks the package index for news
@@ -40,11 +41,11 @@ class Augmentation:
 
     Each sample's randomness is a function of (seed, epoch, index) alone.
 
-    Lost objects. Where a sample has one `box` and a `label`, the crop and then each transform of albumentations must
-    leave at least `min_box_share` of the box's area within the image; an object of which less is left is lost.
-    `lost_object=refuse` draws again: up to ten crops, then evaluation's own view; up to ten times the transforms, then
-    none of them. `lost_object=nothing` makes the sample one of class 0, `nothing`. So it is in
-    evaluation's view, which cannot be drawn again, where less than 0.3 of the box is left, whatever the keys.
+    Lost objects. Crop and transforms together must leave at least `min_box_share` of a box's area within the image; an
+    object of which less is left is lost. Of several objects a lost one goes, with all that is said of it. Where a
+    sample has one `box` and a `label`, `lost_object=refuse` draws again: up to ten crops, then evaluation's own view;
+    up to ten times the transforms, then none of them. `lost_object=nothing` makes the sample one of class 0, `nothing`.
+    So it is in evaluation's view, which cannot be drawn again, where less than 0.3 of the box is left, whatever the keys.
     """
 
     def __init__(
@@ -69,7 +70,9 @@ class Augmentation:
             if bounds is not None and bounds[0] > bounds[1]:
                 raise UserError(f"augment.{name}={list(bounds)}: the smaller value comes first")
         _check_arguments(self.transforms)
+        self.flip_pairs: FlipPairs = ()
         self._composed: dict[frozenset[str], Any] = {}
+        self._moving = sum(rule_of(part).moves for transform in self.transforms.values() for part in _parts(transform))
 
     @classmethod
     def none(cls) -> Augmentation:
@@ -85,6 +88,26 @@ class Augmentation:
             lost_object="nothing",
             min_box_share=EVALUATED_SHARE,
         )
+
+    def for_data(self, targets: Sequence[str], channels: int, flip_pairs: FlipPairs | None) -> Augmentation:
+        """Return this augmentation for data with these targets and channels, and points that trade places when mirrored.
+
+        Raises UserError where it would leave a target wrong, or cannot take the images.
+        """
+        if (self.horizontal_flip or self.vertical_flip) and "keypoints" in targets and flip_pairs is None:
+            key = "horizontal_flip" if self.horizontal_flip else "vertical_flip"
+            raise UserError(
+                f"augment.{key} mirrors keypoints, and the data do not say which of them trade places, such as the "
+                f"left and the right eye: type augment.{key}=0, or name them in the source's flip_pairs"
+            )
+        for name, transform in self.transforms.items():
+            _require_right(name, transform, targets, channels, flip_pairs is not None)
+        fitted = copy.copy(self)
+        fitted.flip_pairs, fitted._composed = flip_pairs or (), {}
+        return fitted
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_composed": {}}  # a spawned process composes anew
 
     @property
     def changes_images(self) -> bool:
@@ -129,8 +152,11 @@ class Augmentation:
         _cut_images(samples, crops, images)
         for number, image in enumerate(images):
             seen[number]["image"] = image
-            if self.transforms:
-                seen[number] = self._transformed(seen[number], seed, epoch)
+        if self.transforms:
+            left, rows = np.ones(len(samples)), _with_object(samples)
+            left[rows] = _shares(samples, rows, crops.places)
+            for number, image in enumerate(images):
+                seen[number] = self._transformed(seen[number], float(left[number]), seed, epoch)
                 image[:] = seen[number]["image"]
         return seen
 
@@ -141,8 +167,11 @@ class Augmentation:
         return [sample | {"image": image} for sample, image in zip(seen, images, strict=True)]
 
     def seen(self, samples: Sequence[Sample], crops: Crops, image_size: int, share: float) -> list[Sample]:
-        """Return what is seen of samples but for their images, which stay; less than `share` of a box is `nothing`."""
-        found = [cut_targets(sample, box, image_size) for sample, box in zip(samples, crops.boxes(), strict=True)]
+        """Return what is seen of samples but for their images, which stay; less than `share` of a box is lost."""
+        found = [
+            cut_targets(sample, box, image_size, share, self.flip_pairs)
+            for sample, box in zip(samples, crops.boxes(), strict=True)
+        ]
         for row in _losing(samples, _with_object(samples), crops.places, share).tolist():
             found[row] = _without_object(found[row])
         return found
@@ -173,22 +202,26 @@ class Augmentation:
             places[lost] = self.evaluation_crops([samples[row] for row in lost], image_size, eval_crop).places
         return places
 
-    def _transformed(self, sample: Sample, seed: int, epoch: int) -> Sample:
-        """Return what the transforms make of a sample, again with other numbers where they lose its object."""
+    def _transformed(self, sample: Sample, left: float, seed: int, epoch: int) -> Sample:
+        """Return what the transforms make of a sample, again with other numbers where they lose its object.
+
+        `left` is the share of its one box that the crop has left.
+        """
+        min_share = min(self.min_box_share / left, 1.0) if left > 0 else 1.0
         first = [seed, epoch, sample["index"]]
         for entropy in (first, *([*first, attempt] for attempt in range(1, _ATTEMPTS))):
-            seen = self._transformed_by(np.random.SeedSequence(entropy), sample)
+            seen = self._transformed_by(np.random.SeedSequence(entropy), sample, min_share)
             if not _has_object(sample) or seen["box"].any():
                 return seen
             if self.lost_object == "nothing":
                 return _without_object(seen)
         return sample
 
-    def _transformed_by(self, entropy: np.random.SeedSequence, sample: Sample) -> Sample:
+    def _transformed_by(self, entropy: np.random.SeedSequence, sample: Sample, min_share: float) -> Sample:
         compose = self._compose(sample)
         numbers = np.random.Generator(np.random.PCG64(entropy))
         compose.set_random_state(numbers, random.Random(int(entropy.generate_state(1)[0])))
-        data = compose_data(sample)
+        data = compose_data(sample, self._moving)
         try:
             found = compose(**data)
         except Exception as error:
@@ -200,7 +233,7 @@ class Augmentation:
             ) from error
         if _changes_kind(found["image"], data["image"]):
             self._refuse(found["image"], data["image"])
-        return transformed(sample, found)
+        return transformed(sample, found, Shares(self.min_box_share, min_share), self.flip_pairs)
 
     def _refuse(self, found: Any, image: NDArray[np.uint8]) -> NoReturn:
         """Raise the UserError for transforms that make another kind of picture of an image."""
@@ -219,7 +252,10 @@ class Augmentation:
 
             # A copy: each transform remembers the Compose that it belongs to.
             transforms = copy.deepcopy(list(self.transforms.values()))
-            self._composed[keys] = A.Compose(transforms, **compose_arguments(sample, self.min_box_share))
+            if self._moving and not keys.isdisjoint(PLACED):
+                for part in (part for transform in transforms for part in _parts(transform)):
+                    prepare(part)
+            self._composed[keys] = A.Compose(transforms, **compose_arguments(sample, self._moving))
         return self._composed[keys]
 
 
@@ -242,11 +278,16 @@ def _losing(
     samples: Sequence[Sample], rows: NDArray[np.int64], places: NDArray[np.int64], share: float
 ) -> NDArray[np.int64]:
     """Return those of the `rows`, samples with an object, of which parts (B, 4) show too little of its box."""
+    return rows[_shares(samples, rows, places) < share]
+
+
+def _shares(samples: Sequence[Sample], rows: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return for each of the `rows`, samples with an object, what share of its box parts (B, 4) show."""
     if not len(rows):
-        return rows
+        return np.empty(0)
     chosen = [samples[row] for row in rows]
     boxes = np.stack([sample["box"] for sample in chosen])
-    return rows[visible_share(boxes, places[rows], _sizes(chosen)) < share]
+    return visible_share(boxes, places[rows], _sizes(chosen))
 
 
 def _has_object(sample: Sample) -> bool:
@@ -312,6 +353,28 @@ def rand_augment(*, operations: Annotated[int, Ge(1)], magnitude: Annotated[floa
     return A.RandomOrder(choices, n=operations, replace=True, p=1)  # SomeOf would apply them in the list's order
 
 
+def _require_right(name: str, transform: Any, targets: Sequence[str], channels: int, pairs: bool) -> None:
+    """Raise UserError where a transform, or one inside it, would leave a target wrong or cannot take the images."""
+    for part in _parts(transform):
+        reason = refusal(rule_of(part), _given(part), targets, channels, pairs=pairs)
+        if reason:
+            raise UserError(f"augment.transforms.{name}: {type(part).__name__} {reason}")
+    for whole in _wholes(transform):
+        if reason := refusal_of_whole(type(whole).__name__, [rule_of(part) for part in _parts(whole)], targets):
+            raise UserError(f"augment.transforms.{name}: {type(whole).__name__} {reason}")
+
+
+def _given(transform: Any) -> dict[str, Any]:
+    """Return the arguments of a transform that differ from its defaults."""
+    known = inspect.signature(type(transform)).parameters
+    values = {name: getattr(transform, name, parameter.default) for name, parameter in known.items()}
+    return {name: value for name, value in values.items() if not _same(value, known[name].default)}
+
+
+def _same(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and not isinstance(one, np.ndarray) and bool(one == other)
+
+
 def _check_arguments(transforms: Mapping[str, Any]) -> None:
     """Raise UserError for an argument that a transform does not have: albumentations warns, and goes on without it."""
     for name, transform in transforms.items():
@@ -360,3 +423,12 @@ def _parts(transform: Any) -> Iterator[Any]:
     else:
         for part in parts:
             yield from _parts(part)
+
+
+def _wholes(transform: Any) -> Iterator[Any]:
+    """Yield the compositions of a transform, itself and those inside it."""
+    parts = getattr(transform, "transforms", None)
+    if parts is not None:
+        yield transform
+        for part in parts:
+            yield from _wholes(part)
