@@ -26,7 +26,7 @@ from src.data.crop import (
 )
 from src.data.placed import FlipPairs, Shares, compose_arguments, compose_data, prepare, rule_of, transformed
 from src.data.sources.base import Sample
-from src.data.transform_rules import PLACED, refusal, refusal_of_whole
+from src.data.transform_rules import JUDGED, PLACED, refusal, refusal_of_whole
 from src.errors import UserError
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else importing it asks the package index for news
@@ -367,12 +367,8 @@ def _require_right(name: str, transform: Any, targets: Sequence[str], channels: 
 def _given(transform: Any) -> dict[str, Any]:
     """Return the arguments of a transform that differ from its defaults."""
     known = inspect.signature(type(transform)).parameters
-    values = {name: getattr(transform, name, parameter.default) for name, parameter in known.items()}
-    return {name: value for name, value in values.items() if not _same(value, known[name].default)}
-
-
-def _same(one: Any, other: Any) -> bool:
-    return type(one) is type(other) and not isinstance(one, np.ndarray) and bool(one == other)
+    values = {name: getattr(transform, name) for name in JUDGED if name in known and hasattr(transform, name)}
+    return {name: value for name, value in values.items() if value != known[name].default}
 
 
 def _check_arguments(transforms: Mapping[str, Any]) -> None:
@@ -417,18 +413,21 @@ def _kind(image: Any) -> str:
 
 def _parts(transform: Any) -> Iterator[Any]:
     """Yield a transform, or those inside a choice of several."""
-    parts = getattr(transform, "transforms", None)
-    if parts is None:
+    if not _is_whole(transform):
         yield transform
     else:
-        for part in parts:
+        for part in transform.transforms:
             yield from _parts(part)
 
 
 def _wholes(transform: Any) -> Iterator[Any]:
     """Yield the compositions of a transform, itself and those inside it."""
-    parts = getattr(transform, "transforms", None)
-    if parts is not None:
+    if _is_whole(transform):
         yield transform
-        for part in parts:
+        for part in transform.transforms:
             yield from _wholes(part)
+
+
+def _is_whole(transform: Any) -> bool:
+    """Tell whether a transform is made of others; ColorJitter has `transforms` too, of another kind."""
+    return any(base.__name__ == "BaseCompose" for base in type(transform).__mro__)

@@ -127,6 +127,12 @@ NESTED = ("Compose", "ReplayCompose")
 UNKNOWN = Rule(moves=True, refused=_for(PLACED, "is none of albumentations 2.0.8: nothing is known of where it puts them"))
 
 
+JUDGED = (
+    *("p", "border_mode", "mask_interpolation", "area_for_downscale", "fill", "fill_mask", "mask_drop_value"),
+    "rotate_method",
+)
+"""The arguments that `refusal` looks at."""
+
 _OWN: Mapping[str, Rule] = {"src.data.augmentation.rand_augment": Rule(moves=True, channels=(1, 3), not_two=True)}
 
 

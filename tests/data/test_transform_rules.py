@@ -167,3 +167,77 @@ def test_what_leaves_pixels_in_place_leaves_all_targets_as_they_are(name):
         seen = seen_by(transform, given)
         for key in (*PLACED, "labels", "visible"):
             np.testing.assert_allclose(seen[key], given[key], atol=1e-5, err_msg=key)
+
+
+RED = {
+    ("ElasticTransform", "box"): "loses points",
+    ("GridDistortion", "keypoints"): "albumentations.Affine",
+    ("ThinPlateSpline", "boxes"): "whole pixels",
+    ("RandomScale", "mask"): "changes the size",
+    ("RandomGridShuffle", "boxes"): "takes objects apart",
+    ("Morphological", "masks"): "larger or smaller",
+}
+
+
+@pytest.mark.parametrize(("name", "target"), list(RED))
+def test_what_cannot_be_right_is_refused_with_the_reason(name, target):
+    assert RED[name, target] in str(refusal(RULES[name], {}, ("label", target), 3, pairs=True))
+    assert refusal(RULES[name], {"p": 0}, ("label", target), 3, pairs=True) is None
+    assert refusal(RULES[name], {}, ("label",), 3, pairs=None) is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "target", "reason"),
+    [
+        ({"border_mode": 2}, "box", "border_mode=2 (reflect) shows objects again"),
+        ({"border_mode": 4}, "keypoints", "type border_mode=0"),
+        ({"border_mode": 3}, "masks", "wrap"),
+        ({"mask_interpolation": 1}, "mask", "blend the numbers of classes"),
+        ({"fill_mask": 0}, "mask", "255 (ignored)"),
+        ({"rotate_method": "ellipse"}, "boxes", "turned corners"),
+        ({"border_mode": 1}, "boxes", None),
+        ({"border_mode": 4}, "mask", None),
+        ({"fill_mask": 255, "mask_interpolation": 0}, "mask", None),
+    ],
+)
+def test_an_argument_that_would_make_a_target_wrong_is_refused(arguments, target, reason):
+    found = refusal(RULES["Affine"], arguments, ("label", target), 3, pairs=True)
+    assert found is None if reason is None else reason in str(found)
+    assert refusal(RULES["Affine"], arguments, ("label",), 3, pairs=True) is None
+
+
+def test_a_mirror_is_refused_where_nobody_says_which_points_trade_places():
+    for name in ("HorizontalFlip", "VerticalFlip", "Transpose", "D4", "SquareSymmetry"):
+        assert "flip_pairs" in str(refusal(RULES[name], {}, ("keypoints",), 3, pairs=False))
+        assert refusal(RULES[name], {}, ("keypoints",), 3, pairs=True) is None
+
+
+NEEDED = {
+    name: {"height": 32, "width": 32}
+    for name in ("CenterCrop", "RandomCrop", "Resize", "CropNonEmptyMaskIfExists", "AtLeastOneBBoxRandomCrop")
+}
+CHANGES_SIZE = ("CenterCrop", "Pad", "PadIfNeeded", "RandomCrop", "RandomCropFromBorders", "RandomScale", "Resize",
+                "RandomResizedCrop", "RandomSizedCrop", "LongestMaxSize", "SmallestMaxSize", "Affine", "Crop")  # fmt: skip
+NEEDED |= {name: {"max_size": 32} for name in ("LongestMaxSize", "SmallestMaxSize")}
+
+
+@pytest.mark.parametrize("name", [name for name, rule in RULES.items() if not rule.never and name != "Lambda"])
+@pytest.mark.filterwarnings("ignore")
+def test_the_channels_that_a_transform_is_said_to_take_are_those_that_it_takes(name):
+    """Other numbers fail in the library, most of them after the data have been read: here they are told before."""
+    arguments = NEEDED.get(name) or ARGUMENTS.get(name, [{}])[0]
+    for channels in (1, 2, 3, 4, 5):
+        image = np.random.default_rng(0).integers(0, 256, (32, 32, channels), dtype=np.uint8)
+        said = refusal(RULES[name], {}, ("label",), channels, pairs=None) is None
+        if name == "Crop":
+            arguments = {"x_max": 32, "y_max": 32}
+        try:
+            takes = True
+            for seed in range(8):
+                transform = getattr(A, name)(**arguments, p=1)
+                transform.set_random_seed(seed)
+                made = transform(image=image)["image"]
+                takes &= name in CHANGES_SIZE or made.reshape(*made.shape[:2], -1).shape == image.shape
+        except Exception:
+            takes = False
+        assert takes == said, (name, channels)
