@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import copy
-import difflib
-import inspect
 import os
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, NoReturn
 
 import numpy as np
@@ -24,9 +22,20 @@ from src.data.crop import (
     random_resized_crops,
     visible_share,
 )
-from src.data.placed import FlipPairs, Shares, compose_arguments, compose_data, prepare, rule_of, transformed
+from src.data.placed import FlipPairs, Shares, compose_arguments, compose_data, prepare, transformed
+from src.data.rand_augment import rand_augment as rand_augment
 from src.data.sources.base import Sample
-from src.data.transform_rules import JUDGED, PLACED, refusal, refusal_of_whole
+from src.data.transform_rules import PLACED
+from src.data.transforms import (
+    can_change_kind,
+    changes_kind,
+    culprit,
+    kind_of,
+    parts_of,
+    require_known_arguments,
+    require_right,
+    rule_of,
+)
 from src.errors import UserError
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else importing it asks the package index for news
@@ -45,7 +54,7 @@ class Augmentation:
     object of which less is left is lost. Of several objects a lost one goes, with all that is said of it. Where a
     sample has one `box` and a `label`, `lost_object=refuse` draws again: up to ten crops, then evaluation's own view;
     up to ten times the transforms, then none of them. `lost_object=nothing` makes the sample one of class 0, `nothing`.
-    So it is in evaluation's view, which cannot be drawn again, where less than 0.3 of the box is left, whatever the keys.
+    So it is in evaluation's view, which cannot be drawn again, where less than 0.3 of the box is left.
     """
 
     def __init__(
@@ -69,10 +78,12 @@ class Augmentation:
         for bounds, name in ((crop_scale, "crop_scale"), (crop_ratio, "crop_ratio")):
             if bounds is not None and bounds[0] > bounds[1]:
                 raise UserError(f"augment.{name}={list(bounds)}: the smaller value comes first")
-        _check_arguments(self.transforms)
+        require_known_arguments(self.transforms)
         self.flip_pairs: FlipPairs = ()
         self._composed: dict[frozenset[str], Any] = {}
-        self._moving = sum(rule_of(part).moves for transform in self.transforms.values() for part in _parts(transform))
+        self._moving = sum(
+            rule_of(part).moves for transform in self.transforms.values() for part in parts_of(transform)
+        )
 
     @classmethod
     def none(cls) -> Augmentation:
@@ -90,7 +101,7 @@ class Augmentation:
         )
 
     def for_data(self, targets: Sequence[str], channels: int, flip_pairs: FlipPairs | None) -> Augmentation:
-        """Return this augmentation for data with these targets and channels, and points that trade places when mirrored.
+        """Return this augmentation for data with these targets, channels and points that trade places.
 
         Raises UserError where it would leave a target wrong, or cannot take the images.
         """
@@ -101,7 +112,7 @@ class Augmentation:
                 f"left and the right eye: type augment.{key}=0, or name them in the source's flip_pairs"
             )
         for name, transform in self.transforms.items():
-            _require_right(name, transform, targets, channels, flip_pairs is not None)
+            require_right(name, transform, targets, channels, flip_pairs is not None)
         fitted = copy.copy(self)
         fitted.flip_pairs, fitted._composed = flip_pairs or (), {}
         return fitted
@@ -226,21 +237,21 @@ class Augmentation:
             found = compose(**data)
         except Exception as error:
             where, channels = sample.get("path", sample["index"]), sample["image"].shape[-1]
-            name, reason = _culprit(self.transforms, data["image"]) or (" or ".join(self.transforms), error)
+            name, reason = culprit(self.transforms, data["image"]) or (" or ".join(self.transforms), error)
             raise UserError(
                 f"augment.transforms.{name} failed on {where}, an image of {channels} channels: {reason}. "
                 "Leave it out with augment.transforms.NAME=null"
             ) from error
-        if _changes_kind(found["image"], data["image"]):
+        if changes_kind(found["image"], data["image"]):
             self._refuse(found["image"], data["image"])
         return transformed(sample, found, Shares(self.min_box_share, min_share), self.flip_pairs)
 
     def _refuse(self, found: Any, image: NDArray[np.uint8]) -> NoReturn:
         """Raise the UserError for transforms that make another kind of picture of an image."""
-        name = next((name for name, one in self.transforms.items() if _can_change_kind(one, image)), "NAME")
+        name = next((name for name, one in self.transforms.items() if can_change_kind(one, image)), "NAME")
         raise UserError(
-            f"augment.transforms.{name} makes {_kind(found)} of {_kind(image)}, and a batch needs what came in: leave "
-            f"it out with augment.transforms.{name}=null. The part of an image and its size are set by "
+            f"augment.transforms.{name} makes {kind_of(found)} of {kind_of(image)}, and a batch needs what came in: "
+            f"leave it out with augment.transforms.{name}=null. The part of an image and its size are set by "
             "augment.crop_scale and data.image_size, its scale by data.normalize"
         )
 
@@ -253,7 +264,7 @@ class Augmentation:
             # A copy: each transform remembers the Compose that it belongs to.
             transforms = copy.deepcopy(list(self.transforms.values()))
             if self._moving and not keys.isdisjoint(PLACED):
-                for part in (part for transform in transforms for part in _parts(transform)):
+                for part in (part for transform in transforms for part in parts_of(transform)):
                     prepare(part)
             self._composed[keys] = A.Compose(transforms, **compose_arguments(sample, self._moving))
         return self._composed[keys]
@@ -298,136 +309,3 @@ def _has_object(sample: Sample) -> bool:
 def _without_object(sample: Sample) -> Sample:
     """Return a sample of the class `nothing`."""
     return sample | {"label": 0, "box": np.zeros(4, np.float32)}
-
-
-def rand_augment(*, operations: Annotated[int, Ge(1)], magnitude: Annotated[float, Interval(ge=0, le=30)]) -> Any:
-    """Return RandAugment (Cubuk et al. 2020): `operations` of its list, in random order and with repetition.
-
-    Each has exactly the strength of `magnitude`, in a random direction where it has two. At 30: rotation 30 degrees,
-    shear 0.3, translation 150/331 of the side, 4 bits left, all solarized, and factors 0.1 or 1.9 of brightness,
-    saturation, contrast and sharpness.
-    """
-    import albumentations as A
-
-    strength = magnitude / 30
-
-    def either(make: Callable[[float], Any]) -> Any:
-        return A.OneOf([make(strength), make(-strength)], p=1)
-
-    def shift(**percent: float) -> Any:
-        return A.Affine(translate_percent={axis: (value, value) for axis, value in percent.items()}, p=1)
-
-    def shear(**degrees: float) -> Any:
-        return A.Affine(shear={axis: (value, value) for axis, value in degrees.items()}, p=1)
-
-    def jitter(**change: float) -> Any:
-        still = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0}
-        factors = {key: (1 + value, 1 + value) for key, value in (still | change).items()}
-        return A.ColorJitter(**factors, hue=(0, 0), p=1)
-
-    def sharpness(change: float) -> Any:
-        # Pillow's sharpness is image + change * (image - smooth), and that difference is the Laplacian / 13; its
-        # smoothing kernel has a variance of 6/13 along each axis.
-        if change >= 0:
-            return A.Sharpen(alpha=(change / 13, change / 13), lightness=(1, 1), p=1)
-        sigma = (-change * 6 / 13) ** 0.5
-        return A.GaussianBlur(blur_limit=3, sigma_limit=(sigma, sigma), p=1)
-
-    bits = 8 - round(4 * strength)
-    choices = [
-        A.NoOp(p=1),
-        either(lambda s: shear(x=17.2 * s, y=0.0)),  # degrees: 0.3 radians
-        either(lambda s: shear(x=0.0, y=17.2 * s)),
-        either(lambda s: shift(x=150 / 331 * s, y=0.0)),
-        either(lambda s: shift(x=0.0, y=150 / 331 * s)),
-        either(lambda s: A.Rotate(limit=(30 * s, 30 * s), p=1)),
-        either(lambda s: jitter(brightness=0.9 * s)),
-        either(lambda s: jitter(saturation=0.9 * s)),
-        either(lambda s: jitter(contrast=0.9 * s)),
-        either(lambda s: sharpness(0.9 * s)),
-        A.Posterize(num_bits=(bits, bits), p=1),
-        A.Solarize(threshold_range=(1 - strength, 1 - strength), p=1),
-        A.AutoContrast(method="pil", p=1),
-        A.Equalize(p=1),
-    ]
-    return A.RandomOrder(choices, n=operations, replace=True, p=1)  # SomeOf would apply them in the list's order
-
-
-def _require_right(name: str, transform: Any, targets: Sequence[str], channels: int, pairs: bool) -> None:
-    """Raise UserError where a transform, or one inside it, would leave a target wrong or cannot take the images."""
-    for part in _parts(transform):
-        reason = refusal(rule_of(part), _given(part), targets, channels, pairs=pairs)
-        if reason:
-            raise UserError(f"augment.transforms.{name}: {type(part).__name__} {reason}")
-    for whole in _wholes(transform):
-        if reason := refusal_of_whole(type(whole).__name__, [rule_of(part) for part in _parts(whole)], targets):
-            raise UserError(f"augment.transforms.{name}: {type(whole).__name__} {reason}")
-
-
-def _given(transform: Any) -> dict[str, Any]:
-    """Return the arguments of a transform that differ from its defaults."""
-    known = inspect.signature(type(transform)).parameters
-    values = {name: getattr(transform, name) for name in JUDGED if name in known and hasattr(transform, name)}
-    return {name: value for name, value in values.items() if value != known[name].default}
-
-
-def _check_arguments(transforms: Mapping[str, Any]) -> None:
-    """Raise UserError for an argument that a transform does not have: albumentations warns, and goes on without it."""
-    for name, transform in transforms.items():
-        for part in _parts(transform):
-            for wrong in getattr(part, "invalid_args", ()):
-                known = list(inspect.signature(type(part)).parameters)
-                near = difflib.get_close_matches(wrong, known, 1) or [", ".join(known)]
-                raise UserError(
-                    f"augment.transforms.{name}: {type(part).__name__} has no argument {wrong}; did you mean {near[0]}?"
-                )
-
-
-def _culprit(transforms: Mapping[str, Any], image: Any) -> tuple[str, Exception] | None:
-    """Return the name of a transform that cannot take this image, and why; None where all can."""
-    for name, transform in transforms.items():
-        for part in _parts(transform):
-            try:
-                part(image=image, force_apply=True)
-            except Exception as error:
-                return name, error
-    return None
-
-
-def _can_change_kind(transform: Any, image: NDArray[np.uint8]) -> bool:
-    """Tell whether any part of a transform changes the shape or the type of an image."""
-    found = (part(image=image, force_apply=True)["image"] for part in _parts(transform))
-    return any(_changes_kind(other, image) for other in found)
-
-
-def _changes_kind(found: Any, image: NDArray[np.uint8]) -> bool:
-    """Tell whether an image is no longer uint8 of its shape; a last axis of 1 may be left out."""
-    if not isinstance(found, np.ndarray) or found.dtype != np.uint8:
-        return True
-    return found.reshape(*found.shape[:2], -1).shape != image.shape
-
-
-def _kind(image: Any) -> str:
-    return f"{image.dtype} {tuple(image.shape)}"
-
-
-def _parts(transform: Any) -> Iterator[Any]:
-    """Yield a transform, or those inside a choice of several."""
-    if not _is_whole(transform):
-        yield transform
-    else:
-        for part in transform.transforms:
-            yield from _parts(part)
-
-
-def _wholes(transform: Any) -> Iterator[Any]:
-    """Yield the compositions of a transform, itself and those inside it."""
-    if _is_whole(transform):
-        yield transform
-        for part in transform.transforms:
-            yield from _wholes(part)
-
-
-def _is_whole(transform: Any) -> bool:
-    """Tell whether a transform is made of others; ColorJitter has `transforms` too, of another kind."""
-    return any(base.__name__ == "BaseCompose" for base in type(transform).__mro__)

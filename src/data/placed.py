@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from src.data.crop import PER_OBJECT, swapped
 from src.data.sources.base import Sample
-from src.data.transform_rules import IGNORED, OBJECTS, PLACED, RULES, UNKNOWN, Rule
+from src.data.transform_rules import IGNORED, OBJECTS, PLACED
+from src.data.transforms import rule_of
 
 FlipPairs = Sequence[tuple[int, int]]
 """Which points trade places in a mirror image."""
@@ -38,11 +39,6 @@ class Shares:
 
 
 _FRAME = np.array([[0, 0], [1, 0], [0, 1]])
-
-
-def rule_of(transform: Any) -> Rule:
-    """Return the rule of a transform, or of the nearest of its bases that has one."""
-    return next((RULES[base.__name__] for base in type(transform).__mro__ if base.__name__ in RULES), UNKNOWN)
 
 
 def compose_arguments(sample: Sample, moving: int) -> dict[str, Any]:
@@ -63,9 +59,8 @@ def prepare(transform: Any) -> None:
     rule = rule_of(transform)
     if hasattr(transform, "fill_mask"):
         transform.fill_mask = -1 if rule.moves else None  # TimeMasking would fill with 0
-    if rule.moves:
-        if getattr(transform, "border_mode", cv2.BORDER_CONSTANT) != cv2.BORDER_CONSTANT:
-            transform.apply_to_mask = _ending_at_the_border(transform, transform.apply_to_mask)
+    if rule.moves and getattr(transform, "border_mode", cv2.BORDER_CONSTANT) != cv2.BORDER_CONSTANT:
+        transform.apply_to_mask = _ending_at_the_border(transform, transform.apply_to_mask)
     if rule.resizes:
         transform.mask_interpolation = cv2.INTER_NEAREST_EXACT
         transform.apply_to_keypoints = _from_the_edge(transform.apply_to_keypoints)
@@ -208,7 +203,8 @@ def enclosing(mask: NDArray[np.uint8]) -> tuple[float, float, float, float]:
 def _area(quads: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the area of polygons (N, 4, 2), by the shoelace formula."""
     following = np.roll(quads, -1, axis=1)
-    return np.abs(np.sum(quads[..., 0] * following[..., 1] - quads[..., 1] * following[..., 0], axis=1)) / 2
+    doubled: NDArray[np.float64] = np.sum(quads[..., 0] * following[..., 1] - quads[..., 1] * following[..., 0], axis=1)
+    return np.abs(doubled) / 2
 
 
 def _share_by_pixels(

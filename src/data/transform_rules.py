@@ -124,7 +124,9 @@ PARTS: Mapping[str, tuple[str, ...]] = {
 NESTED = ("Compose", "ReplayCompose")
 """Compositions that look after targets themselves, and so cannot stand inside another."""
 
-UNKNOWN = Rule(moves=True, refused=_for(PLACED, "is none of albumentations 2.0.8: nothing is known of where it puts them"))
+UNKNOWN = Rule(
+    moves=True, refused=_for(PLACED, "is none of albumentations 2.0.8: nothing is known of where it puts them")
+)
 
 
 JUDGED = (
@@ -205,16 +207,16 @@ def _conflicts(rule: Rule, arguments: Mapping[str, Any], targets: set[str]) -> I
             "type border_mode=0 (a colour) or 1 (the last pixel)"
         )
     if targets & {"mask", "masks"}:
-        if arguments.get("mask_interpolation", _NEAREST_EXACT) != _NEAREST_EXACT:
-            if arguments["mask_interpolation"] != _NEAREST or rule.resizes:
-                yield f"with mask_interpolation={arguments['mask_interpolation']} {_BLEND}"
+        exact = (_NEAREST_EXACT,) if rule.resizes else (_NEAREST_EXACT, _NEAREST)
+        if arguments.get("mask_interpolation", _NEAREST_EXACT) not in exact:
+            yield f"with mask_interpolation={arguments['mask_interpolation']} {_BLEND}"
         if arguments.get("area_for_downscale") == "image_mask":
             yield f"with area_for_downscale=image_mask {_BLEND}"
         for key in ("fill_mask", "mask_drop_value"):
             if arguments.get(key) is not None and (arguments[key] != IGNORED or not rule.moves):
                 yield (
-                    f"with {key}={arguments[key]}: what shows nothing of the image is {IGNORED} (ignored) in `mask`, no "
-                    "part of an object in `masks`, and what is covered keeps its class; leave it out"
+                    f"with {key}={arguments[key]}: what shows nothing of the image is {IGNORED} (ignored) in `mask`, "
+                    "no part of an object in `masks`, and what is covered keeps its class; leave it out"
                 )
     if arguments.get("rotate_method") == "ellipse" and targets & {"box", "boxes"}:
         yield "with rotate_method=ellipse: a box is what encloses its turned corners or its mask; leave it out"

@@ -9,7 +9,7 @@ from src.config.groups import CONF
 from src.data.placed import enclosing
 from src.data.sources.shapes import Shapes
 from src.errors import UserError
-from tests.config.conftest import lines_of, own_folder, problems_of  # noqa: F401
+from tests.config.conftest import lines_of, problems_of
 
 PRESETS = sorted(path.stem for path in (CONF / "augment").glob("*.yaml"))
 TARGETS = {
@@ -121,10 +121,10 @@ def test_digits_and_faces_are_not_mirrored_unless_somebody_says_so(typed, flip):
             assert compose(command, typed).config.augment.horizontal_flip == flip
 
 
-def test_a_data_set_of_ones_own_may_choose_its_augmentation_too(own_folder):
-    folder = own_folder(
-        "data/plates", "defaults:\n  - folder\n  - override /augment@_global_.augment: shift\nroot: plates\n"
-    )
+def test_a_data_set_of_ones_own_may_choose_its_augmentation_too(tmp_path):
+    (tmp_path / "data").mkdir()
+    text = "defaults:\n  - folder\n  - override /augment@_global_.augment: shift\nroot: plates\n"
+    (tmp_path / "data" / "plates.yaml").write_text(text)
     for command in ("train", "lr_find", "prepare"):
-        found = compose(command, ["data=plates", "--config-dir", str(folder)])
+        found = compose(command, ["data=plates", "--config-dir", str(tmp_path)])
         assert found.choices.get("augment") == (None if command == "prepare" else "shift")

@@ -110,7 +110,7 @@ def test_what_covers_an_object_does_not_move_its_box(transform):
 
 
 def test_an_object_of_which_nothing_is_seen_goes_with_all_that_is_said_of_it():
-    """Moved to the right by 40: the third one leaves; of the second, whose box stays, every pixel of its mask leaves."""
+    """Moved right by 40, the third one leaves; of the second, whose box stays, all pixels of its mask leave."""
     given = whole(**objects((2, 2, 12, 12), (10, 20, 40, 30), (50, 50, 60, 60)))
     given["masks"][1] = square(30, 20, 40, 30)
     seen = through(given, A.Affine(translate_px={"x": (40, 40), "y": (0, 0)}, p=1))
@@ -120,9 +120,11 @@ def test_an_object_of_which_nothing_is_seen_goes_with_all_that_is_said_of_it():
     assert (seen["masks"] == square(42, 2, 52, 12)).all()
 
 
-@pytest.mark.parametrize(("transform", "share"), [(A.Rotate(limit=(30, 30), p=1), 0.155), (A.Pad(padding=32, p=1), 0.75)])
+@pytest.mark.parametrize(
+    ("transform", "share"), [(A.Rotate(limit=(30, 30), p=1), 0.155), (A.Pad(padding=32, p=1), 0.75)]
+)
 def test_what_lies_beyond_the_border_is_ignored_in_the_mask_and_none_of_an_object(transform, share):
-    """A square turned by 30 degrees about its middle leaves 15.5 % of itself empty; 64 of 128 pixels a side are a quarter."""
+    """A square turned by 30 degrees leaves 15.5 % of itself empty; 64 of 128 pixels a side are a quarter."""
     sequence = A.Sequential([transform, A.Resize(64, 64, p=1)], p=1)
     seen = through(whole(mask=np.full((64, 64), 7), masks=np.ones((1, 64, 64), np.uint8)), sequence)
     assert (seen["mask"] == 255).mean() == pytest.approx(share, abs=0.01)

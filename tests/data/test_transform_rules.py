@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from src.data.placed import Shares, compose_arguments, compose_data, prepare, rule_of, transformed
+from src.data.placed import Shares, compose_arguments, compose_data, prepare, transformed
 from src.data.transform_rules import PLACED, RULES, refusal
+from src.data.transforms import rule_of
 
 HEIGHT, WIDTH = 90, 120
 ARGUMENTS = {
@@ -216,8 +217,10 @@ NEEDED = {
     name: {"height": 32, "width": 32}
     for name in ("CenterCrop", "RandomCrop", "Resize", "CropNonEmptyMaskIfExists", "AtLeastOneBBoxRandomCrop")
 }
-CHANGES_SIZE = ("CenterCrop", "Pad", "PadIfNeeded", "RandomCrop", "RandomCropFromBorders", "RandomScale", "Resize",
-                "RandomResizedCrop", "RandomSizedCrop", "LongestMaxSize", "SmallestMaxSize", "Affine", "Crop")  # fmt: skip
+CHANGES_SIZE = (
+    *("CenterCrop", "Pad", "PadIfNeeded", "RandomCrop", "RandomCropFromBorders", "RandomScale", "Resize", "Affine"),
+    *("RandomResizedCrop", "RandomSizedCrop", "LongestMaxSize", "SmallestMaxSize", "Crop"),
+)
 NEEDED |= {name: {"max_size": 32} for name in ("LongestMaxSize", "SmallestMaxSize")}
 
 
