@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from src.config import figures, idle, length, lightning, optimizing, watching
+from src.config import figures, idle, length, lightning, optimizing, transforms, watching
 from src.config.composed import Composed
 from src.config.groups import Content, leaves, readable
 from src.config.problems import COMMAND_LINE, Problem, listing
 from src.config.signatures import NoSuchTarget, class_literal
+from src.data.transform_rules import PLACED
 
 Values = Mapping[str, Any]
 """A configuration as far as it could be resolved."""
@@ -22,6 +23,7 @@ def problems(composed: Composed, values: Values) -> list[Problem]:
         *_model_and_data(composed, values),
         *_model_and_source(composed, values),
         *_mixed_batches(composed, values),
+        *(transforms.problems(composed, values) if fresh else ()),
         *_store_and_stream(composed, values),
         *_normalization_and_processes(composed, values),
         *(figures.problems(composed, values) if fresh else ()),
@@ -80,7 +82,9 @@ def _model_and_source(composed: Composed, values: Values) -> Iterator[Problem]:
 def _mixed_batches(composed: Composed, values: Values) -> Iterator[Problem]:
     """Yield where batches would be mixed up for a model whose targets have no mixture."""
     model, augment = (values.get(name) or {} for name in ("model", "augment"))
-    if composed.unsure & {"model", "augment"} or _literal(model, "mixes") is not False:
+    if composed.unsure & {"model", "augment"}:
+        return
+    if _literal(model, "mixes") is not False and not set(_literal(model, "requires") or ()) & set(PLACED):
         return
     for key in ("mixup", "cutmix"):
         if augment.get(key):

@@ -37,6 +37,8 @@ class Findings:
         """Groups whose choice was lost with a file or an entry."""
         self.ignored: set[str] = set()
         """Files that nothing is taken from."""
+        self.command: set[str] = set()
+        """The groups that the command's own configuration has."""
 
     def add(self, config_path: str, key: str, what: str, suggestion: str = "") -> None:
         """Note a mistake in a file, on the line of the last name in `key`."""
@@ -90,9 +92,18 @@ class Repository(ConfigRepository):
             self.findings.ignore(config_path, error)
             return _nothing()
         if result is not None and ours:
-            entries = [self._mended(config_path, entry) for entry in result.defaults_list or ()]
+            if "/" not in config_path:
+                self.findings.command = {_group(entry) for entry in result.defaults_list or ()}
+            entries = [self._mended(config_path, entry) for entry in self._of_use(config_path, result)]
             result.defaults_list = [entry for entry in entries if entry is not None]
         return result
+
+    def _of_use(self, config_path: str, result: ConfigResult) -> list[InputDefault]:
+        """Return a file's entries, less what data choose for training where the command trains nothing."""
+        entries = list(result.defaults_list or ())
+        if not config_path.startswith("data/"):
+            return entries
+        return [entry for entry in entries if not _is_override(entry) or _group(entry) in self.findings.command]
 
     def _mended(self, config_path: str, entry: InputDefault) -> InputDefault | None:
         """Return an entry with unknown choices replaced by what was likely meant, None where nothing is near."""
@@ -190,6 +201,14 @@ def _nothing() -> ConfigResult:
     return ConfigResult(
         provider="", path="", config=OmegaConf.create({}), header={"package": "_global_"}, defaults_list=[]
     )
+
+
+def _is_override(entry: InputDefault) -> bool:
+    return isinstance(entry, GroupDefault) and bool(entry.override)
+
+
+def _group(entry: InputDefault) -> str:
+    return (entry.group or "").removeprefix("/") if isinstance(entry, GroupDefault) else ""
 
 
 def _absolute(folder: str, name: str) -> str:

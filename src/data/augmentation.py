@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import copy
-import difflib
-import inspect
 import os
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, NoReturn
 
 import numpy as np
@@ -24,8 +22,20 @@ from src.data.crop import (
     random_resized_crops,
     visible_share,
 )
-from src.data.placed import compose_arguments, compose_data, transformed
+from src.data.placed import FlipPairs, Shares, compose_arguments, compose_data, prepare, transformed
+from src.data.rand_augment import rand_augment as rand_augment
 from src.data.sources.base import Sample
+from src.data.transform_rules import PLACED
+from src.data.transforms import (
+    can_change_kind,
+    changes_kind,
+    culprit,
+    kind_of,
+    parts_of,
+    require_known_arguments,
+    require_right,
+    rule_of,
+)
 from src.errors import UserError
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else importing it asks the package index for news
@@ -40,11 +50,11 @@ class Augmentation:
 
     Each sample's randomness is a function of (seed, epoch, index) alone.
 
-    Lost objects. Where a sample has one `box` and a `label`, the crop and then each transform of albumentations must
-    leave at least `min_box_share` of the box's area within the image; an object of which less is left is lost.
-    `lost_object=refuse` draws again: up to ten crops, then evaluation's own view; up to ten times the transforms, then
-    none of them. `lost_object=nothing` makes the sample one of class 0, `nothing`. So it is in
-    evaluation's view, which cannot be drawn again, where less than 0.3 of the box is left, whatever the keys.
+    Lost objects. Crop and transforms together must leave at least `min_box_share` of a box's area within the image; an
+    object of which less is left is lost. Of several objects a lost one goes, with all that is said of it. Where a
+    sample has one `box` and a `label`, `lost_object=refuse` draws again: up to ten crops, then evaluation's own view;
+    up to ten times the transforms, then none of them. `lost_object=nothing` makes the sample one of class 0, `nothing`.
+    So it is in evaluation's view, which cannot be drawn again, where less than 0.3 of the box is left.
     """
 
     def __init__(
@@ -68,8 +78,12 @@ class Augmentation:
         for bounds, name in ((crop_scale, "crop_scale"), (crop_ratio, "crop_ratio")):
             if bounds is not None and bounds[0] > bounds[1]:
                 raise UserError(f"augment.{name}={list(bounds)}: the smaller value comes first")
-        _check_arguments(self.transforms)
+        require_known_arguments(self.transforms)
+        self.flip_pairs: FlipPairs = ()
         self._composed: dict[frozenset[str], Any] = {}
+        self._moving = sum(
+            rule_of(part).moves for transform in self.transforms.values() for part in parts_of(transform)
+        )
 
     @classmethod
     def none(cls) -> Augmentation:
@@ -85,6 +99,26 @@ class Augmentation:
             lost_object="nothing",
             min_box_share=EVALUATED_SHARE,
         )
+
+    def for_data(self, targets: Sequence[str], channels: int, flip_pairs: FlipPairs | None) -> Augmentation:
+        """Return this augmentation for data with these targets, channels and points that trade places.
+
+        Raises UserError where it would leave a target wrong, or cannot take the images.
+        """
+        if (self.horizontal_flip or self.vertical_flip) and "keypoints" in targets and flip_pairs is None:
+            key = "horizontal_flip" if self.horizontal_flip else "vertical_flip"
+            raise UserError(
+                f"augment.{key} mirrors keypoints, and the data do not say which of them trade places, such as the "
+                f"left and the right eye: type augment.{key}=0, or name them in the source's flip_pairs"
+            )
+        for name, transform in self.transforms.items():
+            require_right(name, transform, targets, channels, flip_pairs is not None)
+        fitted = copy.copy(self)
+        fitted.flip_pairs, fitted._composed = flip_pairs or (), {}
+        return fitted
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_composed": {}}  # a spawned process composes anew
 
     @property
     def changes_images(self) -> bool:
@@ -129,8 +163,11 @@ class Augmentation:
         _cut_images(samples, crops, images)
         for number, image in enumerate(images):
             seen[number]["image"] = image
-            if self.transforms:
-                seen[number] = self._transformed(seen[number], seed, epoch)
+        if self.transforms:
+            left, rows = np.ones(len(samples)), _with_object(samples)
+            left[rows] = _shares(samples, rows, crops.places)
+            for number, image in enumerate(images):
+                seen[number] = self._transformed(seen[number], float(left[number]), seed, epoch)
                 image[:] = seen[number]["image"]
         return seen
 
@@ -141,8 +178,11 @@ class Augmentation:
         return [sample | {"image": image} for sample, image in zip(seen, images, strict=True)]
 
     def seen(self, samples: Sequence[Sample], crops: Crops, image_size: int, share: float) -> list[Sample]:
-        """Return what is seen of samples but for their images, which stay; less than `share` of a box is `nothing`."""
-        found = [cut_targets(sample, box, image_size) for sample, box in zip(samples, crops.boxes(), strict=True)]
+        """Return what is seen of samples but for their images, which stay; less than `share` of a box is lost."""
+        found = [
+            cut_targets(sample, box, image_size, share, self.flip_pairs)
+            for sample, box in zip(samples, crops.boxes(), strict=True)
+        ]
         for row in _losing(samples, _with_object(samples), crops.places, share).tolist():
             found[row] = _without_object(found[row])
         return found
@@ -173,41 +213,45 @@ class Augmentation:
             places[lost] = self.evaluation_crops([samples[row] for row in lost], image_size, eval_crop).places
         return places
 
-    def _transformed(self, sample: Sample, seed: int, epoch: int) -> Sample:
-        """Return what the transforms make of a sample, again with other numbers where they lose its object."""
+    def _transformed(self, sample: Sample, left: float, seed: int, epoch: int) -> Sample:
+        """Return what the transforms make of a sample, again with other numbers where they lose its object.
+
+        `left` is the share of its one box that the crop has left.
+        """
+        min_share = min(self.min_box_share / left, 1.0) if left > 0 else 1.0
         first = [seed, epoch, sample["index"]]
         for entropy in (first, *([*first, attempt] for attempt in range(1, _ATTEMPTS))):
-            seen = self._transformed_by(np.random.SeedSequence(entropy), sample)
+            seen = self._transformed_by(np.random.SeedSequence(entropy), sample, min_share)
             if not _has_object(sample) or seen["box"].any():
                 return seen
             if self.lost_object == "nothing":
                 return _without_object(seen)
         return sample
 
-    def _transformed_by(self, entropy: np.random.SeedSequence, sample: Sample) -> Sample:
+    def _transformed_by(self, entropy: np.random.SeedSequence, sample: Sample, min_share: float) -> Sample:
         compose = self._compose(sample)
         numbers = np.random.Generator(np.random.PCG64(entropy))
         compose.set_random_state(numbers, random.Random(int(entropy.generate_state(1)[0])))
-        data = compose_data(sample)
+        data = compose_data(sample, self._moving)
         try:
             found = compose(**data)
         except Exception as error:
             where, channels = sample.get("path", sample["index"]), sample["image"].shape[-1]
-            name, reason = _culprit(self.transforms, data["image"]) or (" or ".join(self.transforms), error)
+            name, reason = culprit(self.transforms, data["image"]) or (" or ".join(self.transforms), error)
             raise UserError(
                 f"augment.transforms.{name} failed on {where}, an image of {channels} channels: {reason}. "
                 "Leave it out with augment.transforms.NAME=null"
             ) from error
-        if _changes_kind(found["image"], data["image"]):
+        if changes_kind(found["image"], data["image"]):
             self._refuse(found["image"], data["image"])
-        return transformed(sample, found)
+        return transformed(sample, found, Shares(self.min_box_share, min_share), self.flip_pairs)
 
     def _refuse(self, found: Any, image: NDArray[np.uint8]) -> NoReturn:
         """Raise the UserError for transforms that make another kind of picture of an image."""
-        name = next((name for name, one in self.transforms.items() if _can_change_kind(one, image)), "NAME")
+        name = next((name for name, one in self.transforms.items() if can_change_kind(one, image)), "NAME")
         raise UserError(
-            f"augment.transforms.{name} makes {_kind(found)} of {_kind(image)}, and a batch needs what came in: leave "
-            f"it out with augment.transforms.{name}=null. The part of an image and its size are set by "
+            f"augment.transforms.{name} makes {kind_of(found)} of {kind_of(image)}, and a batch needs what came in: "
+            f"leave it out with augment.transforms.{name}=null. The part of an image and its size are set by "
             "augment.crop_scale and data.image_size, its scale by data.normalize"
         )
 
@@ -219,7 +263,10 @@ class Augmentation:
 
             # A copy: each transform remembers the Compose that it belongs to.
             transforms = copy.deepcopy(list(self.transforms.values()))
-            self._composed[keys] = A.Compose(transforms, **compose_arguments(sample, self.min_box_share))
+            if self._moving and not keys.isdisjoint(PLACED):
+                for part in (part for transform in transforms for part in parts_of(transform)):
+                    prepare(part)
+            self._composed[keys] = A.Compose(transforms, **compose_arguments(sample, self._moving))
         return self._composed[keys]
 
 
@@ -242,11 +289,16 @@ def _losing(
     samples: Sequence[Sample], rows: NDArray[np.int64], places: NDArray[np.int64], share: float
 ) -> NDArray[np.int64]:
     """Return those of the `rows`, samples with an object, of which parts (B, 4) show too little of its box."""
+    return rows[_shares(samples, rows, places) < share]
+
+
+def _shares(samples: Sequence[Sample], rows: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return for each of the `rows`, samples with an object, what share of its box parts (B, 4) show."""
     if not len(rows):
-        return rows
+        return np.empty(0)
     chosen = [samples[row] for row in rows]
     boxes = np.stack([sample["box"] for sample in chosen])
-    return rows[visible_share(boxes, places[rows], _sizes(chosen)) < share]
+    return visible_share(boxes, places[rows], _sizes(chosen))
 
 
 def _has_object(sample: Sample) -> bool:
@@ -257,106 +309,3 @@ def _has_object(sample: Sample) -> bool:
 def _without_object(sample: Sample) -> Sample:
     """Return a sample of the class `nothing`."""
     return sample | {"label": 0, "box": np.zeros(4, np.float32)}
-
-
-def rand_augment(*, operations: Annotated[int, Ge(1)], magnitude: Annotated[float, Interval(ge=0, le=30)]) -> Any:
-    """Return RandAugment (Cubuk et al. 2020): `operations` of its list, in random order and with repetition.
-
-    Each has exactly the strength of `magnitude`, in a random direction where it has two. At 30: rotation 30 degrees,
-    shear 0.3, translation 150/331 of the side, 4 bits left, all solarized, and factors 0.1 or 1.9 of brightness,
-    saturation, contrast and sharpness.
-    """
-    import albumentations as A
-
-    strength = magnitude / 30
-
-    def either(make: Callable[[float], Any]) -> Any:
-        return A.OneOf([make(strength), make(-strength)], p=1)
-
-    def shift(**percent: float) -> Any:
-        return A.Affine(translate_percent={axis: (value, value) for axis, value in percent.items()}, p=1)
-
-    def shear(**degrees: float) -> Any:
-        return A.Affine(shear={axis: (value, value) for axis, value in degrees.items()}, p=1)
-
-    def jitter(**change: float) -> Any:
-        still = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0}
-        factors = {key: (1 + value, 1 + value) for key, value in (still | change).items()}
-        return A.ColorJitter(**factors, hue=(0, 0), p=1)
-
-    def sharpness(change: float) -> Any:
-        # Pillow's sharpness is image + change * (image - smooth), and that difference is the Laplacian / 13; its
-        # smoothing kernel has a variance of 6/13 along each axis.
-        if change >= 0:
-            return A.Sharpen(alpha=(change / 13, change / 13), lightness=(1, 1), p=1)
-        sigma = (-change * 6 / 13) ** 0.5
-        return A.GaussianBlur(blur_limit=3, sigma_limit=(sigma, sigma), p=1)
-
-    bits = 8 - round(4 * strength)
-    choices = [
-        A.NoOp(p=1),
-        either(lambda s: shear(x=17.2 * s, y=0.0)),  # degrees: 0.3 radians
-        either(lambda s: shear(x=0.0, y=17.2 * s)),
-        either(lambda s: shift(x=150 / 331 * s, y=0.0)),
-        either(lambda s: shift(x=0.0, y=150 / 331 * s)),
-        either(lambda s: A.Rotate(limit=(30 * s, 30 * s), p=1)),
-        either(lambda s: jitter(brightness=0.9 * s)),
-        either(lambda s: jitter(saturation=0.9 * s)),
-        either(lambda s: jitter(contrast=0.9 * s)),
-        either(lambda s: sharpness(0.9 * s)),
-        A.Posterize(num_bits=(bits, bits), p=1),
-        A.Solarize(threshold_range=(1 - strength, 1 - strength), p=1),
-        A.AutoContrast(method="pil", p=1),
-        A.Equalize(p=1),
-    ]
-    return A.RandomOrder(choices, n=operations, replace=True, p=1)  # SomeOf would apply them in the list's order
-
-
-def _check_arguments(transforms: Mapping[str, Any]) -> None:
-    """Raise UserError for an argument that a transform does not have: albumentations warns, and goes on without it."""
-    for name, transform in transforms.items():
-        for part in _parts(transform):
-            for wrong in getattr(part, "invalid_args", ()):
-                known = list(inspect.signature(type(part)).parameters)
-                near = difflib.get_close_matches(wrong, known, 1) or [", ".join(known)]
-                raise UserError(
-                    f"augment.transforms.{name}: {type(part).__name__} has no argument {wrong}; did you mean {near[0]}?"
-                )
-
-
-def _culprit(transforms: Mapping[str, Any], image: Any) -> tuple[str, Exception] | None:
-    """Return the name of a transform that cannot take this image, and why; None where all can."""
-    for name, transform in transforms.items():
-        for part in _parts(transform):
-            try:
-                part(image=image, force_apply=True)
-            except Exception as error:
-                return name, error
-    return None
-
-
-def _can_change_kind(transform: Any, image: NDArray[np.uint8]) -> bool:
-    """Tell whether any part of a transform changes the shape or the type of an image."""
-    found = (part(image=image, force_apply=True)["image"] for part in _parts(transform))
-    return any(_changes_kind(other, image) for other in found)
-
-
-def _changes_kind(found: Any, image: NDArray[np.uint8]) -> bool:
-    """Tell whether an image is no longer uint8 of its shape; a last axis of 1 may be left out."""
-    if not isinstance(found, np.ndarray) or found.dtype != np.uint8:
-        return True
-    return found.reshape(*found.shape[:2], -1).shape != image.shape
-
-
-def _kind(image: Any) -> str:
-    return f"{image.dtype} {tuple(image.shape)}"
-
-
-def _parts(transform: Any) -> Iterator[Any]:
-    """Yield a transform, or those inside a choice of several."""
-    parts = getattr(transform, "transforms", None)
-    if parts is None:
-        yield transform
-    else:
-        for part in parts:
-            yield from _parts(part)

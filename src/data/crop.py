@@ -28,6 +28,8 @@ _MASK = (1 << 64) - 1
 _STEP, _FIRST, _SECOND = (np.uint64(n) for n in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 _11, _27, _30, _31 = (np.uint64(n) for n in (11, 27, 30, 31))
 _ATTEMPTS = 10
+PER_OBJECT = ("boxes", "labels", "masks", "ignored")
+"""What a sample has of each of its objects: these stay in step."""
 _TURNS = {(False, False): None, (True, False): 1, (False, True): 0, (True, True): -1}
 """OpenCV's codes for (left to right, top to bottom)."""
 
@@ -170,29 +172,53 @@ def cut(sample: Sample, box: CropBox, size: int) -> Sample:
     return cut_targets(sample, box, size) | {"image": cut_image(sample["image"], box, size)}
 
 
-def cut_targets(sample: Sample, box: CropBox, size: int) -> Sample:
+def cut_targets(
+    sample: Sample, box: CropBox, size: int, share: float = 0.0, flip_pairs: Sequence[tuple[int, int]] = ()
+) -> Sample:
     """Return what is seen of a sample through `box` but for `image`, which stays.
 
-    Boxes are clipped to the part that is left; points outside of it are no longer visible.
+    Boxes are clipped to the part that is left; of several objects those of which nothing, or less than `share` of the
+    box, is left go, with all that is said of them. Points outside are no longer visible; in a mirror image those of
+    `flip_pairs` trade places.
     """
     height, width = sample["image"].shape[:2]
     seen = dict(sample)
-    origin, extent = np.array([box.left, box.top]), np.array([box.width, box.height])
     if "box" in sample:
         seen["box"] = moved(sample["box"].reshape(2, 2), box, height, width).reshape(4).astype(np.float32)
-    if "boxes" in sample:
-        corners = sample["boxes"].reshape(-1, 2, 2)
-        places = [_clipped((pair - origin) / extent, box).reshape(4) * size for pair in corners]
-        seen["boxes"] = np.array(places, np.float32).reshape(-1, 4)
     if "keypoints" in sample:
+        origin, extent = np.array([box.left, box.top]), np.array([box.width, box.height])
         points = _turned((sample["keypoints"] * [width, height] - origin) / extent, box)
-        inside = ((points >= 0) & (points <= 1)).all(-1)
-        seen["keypoints"], seen["visible"] = points.astype(np.float32), sample["visible"] & inside
-    if "mask" in sample:
-        seen["mask"] = cut_mask(sample["mask"], box, (size, size))
-    if "masks" in sample:
-        seen["masks"] = cut_mask(sample["masks"], box, (size, size))
+        visible = sample["visible"] & ((points >= 0) & (points <= 1)).all(-1)
+        pairs = flip_pairs if box.mirrored != box.upside_down else ()
+        seen["keypoints"], seen["visible"] = swapped(points.astype(np.float32), pairs), swapped(visible, pairs)
+    for key in ("mask", "masks"):
+        if key in sample:
+            seen[key] = cut_mask(sample[key], box, (size, size))
+    if "boxes" in sample:
+        seen |= _objects_left(sample, seen, box, size, share)
     return seen
+
+
+def _objects_left(sample: Sample, seen: Sample, box: CropBox, size: int, share: float) -> Sample:
+    """Return all that is said of the objects that are left, of a sample whose `masks` are cut already in `seen`."""
+    corners = sample["boxes"].reshape(-1, 2, 2).astype(np.float64)
+    start, extent = np.array([box.left, box.top]), np.array([box.width, box.height])
+    area = np.prod(corners[:, 1] - corners[:, 0], axis=-1)
+    inside = np.prod(np.diff(np.clip(corners, start, start + extent), axis=1)[:, 0], axis=-1)
+    left = (inside > 0) & (inside >= share * area)
+    if "masks" in sample:
+        left &= seen["masks"].any(axis=(1, 2))
+    places = [_clipped((pair - start) / extent, box).reshape(4) * size for pair in corners[left]]
+    rows = {key: seen[key][left] for key in PER_OBJECT if key in sample}
+    return rows | {"boxes": np.array(places, np.float32).reshape(-1, 4)}
+
+
+def swapped(values: NDArray[T], flip_pairs: Sequence[tuple[int, int]]) -> NDArray[T]:
+    """Return rows (K, ...) of points with those of each pair in each other's place."""
+    order = np.arange(len(values))
+    for one, other in flip_pairs:
+        order[[one, other]] = other, one
+    return values[order]
 
 
 def moved(corners: NDArray[np.floating], box: CropBox, height: int, width: int) -> NDArray[np.float64]:

@@ -306,12 +306,13 @@ class ImageData(LightningDataModule):
         """Return a split (`train`, `val`, `test`) as a dataset, as evaluation sees it or augmented."""
         spec = self._opened()
         targets = spec.targets if self.wanted_targets is None else self.wanted_targets
-        return BatchDataset(self.medium, self.splits[split], self._transform(spec, augmented), targets)
+        return BatchDataset(self.medium, self.splits[split], self._transform(spec, augmented, targets), targets)
 
-    def _transform(self, spec: DataSpec, augmented: bool) -> Transform:
+    def _transform(self, spec: DataSpec, augmented: bool, targets: Sequence[str]) -> Transform:
         if not augmented:
             return _Evaluate(self.augment, spec.image_size, spec.eval_crop)
-        return _Augment(self.augment, spec.image_size, spec.eval_crop, seeds.stream(self.seed, "augment"))
+        augment = self.augment.for_data(targets, self.source.channels, self.source.flip_pairs)
+        return _Augment(augment, spec.image_size, spec.eval_crop, seeds.stream(self.seed, "augment"))
 
     def train_dataloader(self) -> DataLoader[dict[str, Any]]:
         """Return augmented batches from where the run stands, an equal part for each process."""

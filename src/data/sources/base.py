@@ -55,6 +55,9 @@ class Source(ABC):
     """Names of the classes, known after `setup`."""
     channels: int = 3
     num_keypoints: int = 0
+    flip_pairs: tuple[tuple[int, int], ...] | None = None
+    """Which of `keypoints` trade places in a mirror image, such as ((0, 1),) for the left and the right eye; () for
+    none of them. None: nobody has said so, and images with keypoints cannot be mirrored."""
     multilabel: bool = False
     image_size: int = 224
     """The input size that suits this source, used where `data.image_size` and the weights say nothing."""

@@ -35,6 +35,7 @@ class Shapes(Source):
     )  # fmt: skip
     classes = ("nothing", *(kind.name for kind in KINDS))
     num_keypoints = len(LANDMARKS)
+    flip_pairs = ((2, 4),)  # the right and the left end
     square = True
 
     def __init__(

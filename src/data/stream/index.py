@@ -57,6 +57,7 @@ class Facts:
     bad_rows: tuple[tuple[str, str], ...]
     unreadable: tuple[tuple[int, str], ...]
     """Samples that could not be decoded, and why; they are in no chunk."""
+    flip_pairs: tuple[tuple[int, int], ...] | None = None
 
 
 def read_index(place: Location) -> tuple[Facts, Arrays, dict[str, Any]]:

@@ -27,7 +27,8 @@ class Streamed(Source):
     def __init__(self, facts: Facts, arrays: Arrays, chunks: Chunks, root: Path) -> None:
         self.facts, self.chunks, self.root = facts, chunks, root
         self.targets, self.classes, self.channels = facts.targets, facts.classes, facts.channels  # type: ignore[misc]
-        self.num_keypoints, self.multilabel = facts.num_keypoints, facts.multilabel
+        self.num_keypoints, self.flip_pairs = facts.num_keypoints, facts.flip_pairs
+        self.multilabel = facts.multilabel
         self.image_size, self.square = facts.image_size, facts.square
         self.bad_rows = tuple(
             BadRow(with_root(place, root), with_root(reason, root)) for place, reason in facts.bad_rows

@@ -195,6 +195,7 @@ def _finish(
         square=source.square,
         bad_rows=tuple((without_root(row.place, root), without_root(row.reason, root)) for row in source.bad_rows),
         unreadable=tuple(bad.items()),
+        flip_pairs=source.flip_pairs,
     )
     _put(place, CHUNKS, chunks, work)
     _put(place, SAMPLES, samples, work)
