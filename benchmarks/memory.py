@@ -94,7 +94,14 @@ def one_pass(source: Source, cache: Path, *, image_size: int, batch_size: int, w
         min_box_share=0.3,
     )
     options: dict[str, Any] = {"val_fraction": 0.1, "test_fraction": 0.1, "folds": 5, "fold": None, "limit": None}
-    options |= {"train_per_class": None, "normalize": "none", "eval_crop": 1.0, "on_bad_sample": "stop", "seed": 0}
+    options |= {
+        "train_per_class": None,
+        "normalize": "none",
+        "eval_crop": 1.0,
+        "on_bad_sample": "stop",
+        "repeated": "keep",
+        "seed": 0,
+    }
     data = ImageData(
         source=source,
         root=".",

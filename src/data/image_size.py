@@ -7,6 +7,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from src.data.decode import Unreadable, decode
+from src.data.image_headers import require_size
 
 _ORIENTATION = 0x0112
 _TURNED = range(5, 9)
@@ -27,4 +28,10 @@ def image_size(path: Path, channels: int) -> tuple[int, int]:
         return rows, columns
     except OSError as error:
         raise Unreadable(f"cannot be read: {error.strerror or error}", path) from None
+    except Exception as error:  # Pillow's readers raise whatever a malformed file leads them to
+        raise Unreadable(f"is damaged: {error}", path) from None
+    try:
+        require_size(height, width)
+    except ValueError as error:
+        raise Unreadable(str(error), path) from None
     return (width, height) if turned else (height, width)

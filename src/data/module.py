@@ -19,6 +19,7 @@ from src import seeds
 from src.cores import cores
 from src.data import blocks
 from src.data.augmentation import EVALUATED_SHARE, Augmentation
+from src.data.bad_samples import bad_rows_message, unreadable_message
 from src.data.crop import Crops, EvalCrop
 from src.data.dataset import BatchDataset, KeptDataset, Transform
 from src.data.identity_splits import make_identity_splits, require_identities
@@ -30,6 +31,7 @@ from src.data.medium import Files, Medium
 from src.data.mix import mix
 from src.data.normalize import channel_statistics, fixed_statistics, normalize
 from src.data.places import places
+from src.data.repeated import repeated_remarks, without_repeated
 from src.data.sampler import (
     Batch,
     EvalBatches,
@@ -41,7 +43,7 @@ from src.data.sampler import (
     Triplets,
     WindowBatches,
 )
-from src.data.sources.base import BadRow, Indices, Sample, Source
+from src.data.sources.base import Indices, Sample, Source
 from src.data.spec import DataSpec
 from src.data.splits import make_splits
 from src.data.stream.index import describe
@@ -98,6 +100,7 @@ class ImageData(LightningDataModule):
         normalize: Literal["auto", "imagenet", "dataset", "mean", "none"] | dict[str, list[float]],
         eval_crop: Annotated[float, Interval(gt=0, le=1)] | Literal["auto", "whole"],
         on_bad_sample: Literal["stop", "skip"],
+        repeated: Literal["keep", "leave_out"],
         limit: Annotated[int, Gt(0)] | None,
         train_per_class: Annotated[int, Gt(0)] | None,
         stream: str | None,
@@ -116,7 +119,7 @@ class ImageData(LightningDataModule):
         self.shuffle_window = shuffle_window
         self.batch_size = batch_size
         self.val_fraction, self.test_fraction, self.folds, self.fold = val_fraction, test_fraction, folds, fold
-        self.normalization, self.on_bad_sample = normalize, on_bad_sample
+        self.normalization, self.on_bad_sample, self.repeated = normalize, on_bad_sample, repeated
         self.limit, self.train_per_class = limit, train_per_class
         self.cache_dir = Path(cache_dir).expanduser()
         self.augment, self.seed, self.preprocessing = augment, seed, preprocessing
@@ -133,6 +136,8 @@ class ImageData(LightningDataModule):
         self.medium: Medium = Files(source, self.working)
         self.splits: dict[str, Indices] = {}
         self.left_out: tuple[BadSample, ...] = ()
+        self.remarks: tuple[str, ...] = ()
+        """What a person should know of the data, as it was logged."""
         self.samples: Mapping[str, str] = {}
         """A digest of each sample that is used, with the split that it is in, by its name."""
         self.spec: DataSpec | None = None
@@ -173,7 +178,9 @@ class ImageData(LightningDataModule):
         )
         if self.by_identity and trained_on is None:
             require_identities(source, splits, self.val_fraction)
-        found = self._inspect(splits)
+        if trained_on is not None:
+            source.span = trained_on.span
+        found = self._inspect(splits, None if trained_on is not None else splits["train"])
         if self.by_identity and trained_on is None and self.left_out:
             require_identities(source, self.splits, self.val_fraction)
         if trained_on is not None:
@@ -201,6 +208,7 @@ class ImageData(LightningDataModule):
             mean_boxes=mean_boxes(source, self.splits["train"], size, crop, self.working),
             working_size=None if self.working is None else self.working.side,
             working_square=self.working is not None and self.working.square,
+            span=source.span,
         )
         return self.spec
 
@@ -211,9 +219,9 @@ class ImageData(LightningDataModule):
         kept = int(self.stream_cache * 2**30)
         self.source = open_stream(self.stream, self.described, self.root, self.cache_dir, kept)
 
-    def _inspect(self, splits: Mapping[str, Indices]) -> Inspection:
-        used = np.sort(np.concatenate(list(splits.values())))
-        found = inspect(self.source, used, self.cache_dir)
+    def _inspect(self, splits: Mapping[str, Indices], train: Indices | None) -> Inspection:
+        used = np.unique(np.concatenate(list(splits.values())))
+        found = inspect(self.source, used, self.cache_dir, train)
         if found.unreadable and self.on_bad_sample == "stop":
             raise UserError(unreadable_message(found.unreadable))
         bad = [sample.index for sample in found.unreadable]
@@ -222,6 +230,12 @@ class ImageData(LightningDataModule):
             first = next(iter([*(row.place for row in self.source.bad_rows), *(one.path for one in self.left_out)]))
             log.warning("data.on_bad_sample=skip: %d left out (%s%s)", left_out, first, ", ..." * (left_out > 1))
         self.splits = {name: indices[~np.isin(indices, bad)] for name, indices in splits.items()}
+        if self.repeated == "leave_out":
+            self.splits = without_repeated(self.splits, found)
+        repeated = repeated_remarks(self.splits, found, self.source, self.name_of)
+        self.remarks = (*self.source.remarks, *found.remarks, *repeated)
+        for remark in self.remarks:
+            log.info("%s", remark)
         self.samples = found.with_splits(self.splits)
         if not len(self.splits["train"]) and found.unreadable:
             first = found.unreadable[0].path
@@ -567,25 +581,6 @@ def default_workers(medium: Medium, *, on_gpu: bool) -> int:
     if not on_gpu or isinstance(medium, OnDevice):
         return 0
     return min(8 if medium.decodes else 4, cores())
-
-
-def unreadable_message(bad: Sequence[BadSample]) -> str:
-    """Return the message that lists unreadable samples and says how to go on without them."""
-    count = "1 sample cannot" if len(bad) == 1 else f"{len(bad)} samples cannot"
-    return _bad_message(f"{count} be read", [f"{sample.path} {sample.reason}" for sample in bad])
-
-
-def bad_rows_message(bad: Sequence[BadRow]) -> str:
-    """Return the message that lists wrong annotations and says how to go on without them."""
-    count = "1 annotation is" if len(bad) == 1 else f"{len(bad)} annotations are"
-    return _bad_message(f"{count} wrong", [f"{row.place}: {row.reason}" for row in bad])
-
-
-def _bad_message(headline: str, each: Sequence[str], shown: int = 20) -> str:
-    more = [f"  and {len(each) - shown} more"] if len(each) > shown else []
-    lines = [f"  {line}" for line in each[:shown]]
-    advice = "Mend or remove them, or type data.on_bad_sample=skip to leave them out."
-    return "\n".join([f"{headline}:", *lines, *more, advice])
 
 
 def require_nothing_first(source: Source) -> None:

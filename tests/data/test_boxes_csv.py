@@ -239,7 +239,8 @@ def test_wrong_rows_stop_the_run_or_are_left_out_and_named(root, tmp_path, caplo
             working_size=None, working_shape="keep", store="files", store_budget=0.0, stream=None, stream_cache=1.0,
             shuffle_window=None,
             val_fraction=0.0, test_fraction=0.4, folds=5, fold=None, normalize="none", eval_crop="whole",
-            on_bad_sample=on_bad_sample, limit=None, train_per_class=None, cache_dir=str(tmp_path / "cache"),
+            on_bad_sample=on_bad_sample, repeated="keep", limit=None, train_per_class=None,
+            cache_dir=str(tmp_path / "cache"),
             augment=Augmentation(**PLAIN), seed=0,
         )  # fmt: skip
 

@@ -29,7 +29,7 @@ def make(root: Path, *names: str) -> Path:
 
 
 def opened(root: Path, channels: int = 3) -> Folder:
-    source = Folder(str(root), None, channels)
+    source = Folder(str(root), None, channels, "auto", "full")
     source.prepare()
     source.setup()
     return source

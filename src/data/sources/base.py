@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,11 +58,18 @@ class Source(ABC):
     multilabel: bool = False
     image_size: int = 224
     """The input size that suits this source, used where `data.image_size` and the weights say nothing."""
+    range: Literal["auto", "full"] | list[float] = "full"
+    """What 0 and 255 stand for in images of more than 8 bits, as it was asked for."""
+    span: tuple[float, float] | None = None
+    """What it came to: the values that `read` makes 0 and 255; None: the full range of the file's type."""
     at_least: int | None = None
     """Pixels of the shorter side down to which `read` may reduce an image where decoding that is cheaper; None: never.
     Whoever reads brings it to `data.working_size` afterwards, so that a source may ignore this."""
     bad_rows: tuple[BadRow, ...] = ()
     """Annotations that `setup` left out because they are wrong; whether that stops the run is `data.on_bad_sample`."""
+    remarks: tuple[str, ...] = ()
+    """What a person should know of the data as they lie there: files left out, folders not used. Known after `setup`;
+    they go to the log and the record."""
     square: bool = False
     """Whether all images are square already, so that evaluation needs no central crop."""
 

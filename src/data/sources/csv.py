@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
-from annotated_types import Ge, MinLen
+from annotated_types import Ge, Len, MinLen
 from numpy.typing import NDArray
 
 from src.data.decode import decode
@@ -39,6 +39,7 @@ class Csv(Source):
         label_separator: Annotated[str, MinLen(1)] | None,
         split_column: str | None,
         channels: Annotated[int, Ge(1)],
+        range: Literal["auto", "full"] | Annotated[list[float], Len(2, 2)],
     ) -> None:
         one_column = isinstance(label_column, str)
         if label_separator is not None and not one_column:
@@ -46,7 +47,7 @@ class Csv(Source):
         self.root = Path(root).expanduser()
         self.file = self.root / file
         self.columns = Columns(image_column, label_column, label_separator, split_column)
-        self.channels = channels
+        self.channels, self.range = channels, range
         self.multilabel = label_separator is not None or not one_column
         self._images: list[str] = []
         self._labels: NDArray[np.bool_] = np.empty((0, 0), np.bool_)  # (N, K)
@@ -75,7 +76,8 @@ class Csv(Source):
         """Decode one image."""
         path, row = self.path(index), self._labels[index]
         label = row.astype(np.float32) if self.multilabel else int(row.argmax())
-        return {"image": decode(path, self.channels, self.at_least), "label": label, "index": index, "path": str(path)}
+        image = decode(path, self.channels, self.at_least, self.span)
+        return {"image": image, "label": label, "index": index, "path": str(path)}
 
     def labels(self) -> NDArray[np.int64]:
         """Return the label of each image; of several the rarest, so that every split gets some of it; -1 for none."""

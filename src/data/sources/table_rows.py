@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.data.sources.folder import SPLIT_NAMES, missing_folder
+from src.data.sources.folder_layout import missing_folder
+from src.data.split_names import split_named
 from src.errors import UserError
 
 _DELIMITERS = ",;\t"
@@ -74,10 +75,11 @@ def _meant(name: str, known: Sequence[str]) -> str:
 
 def split_of(cell: str, column: str | int, faults: list[str]) -> str:
     """Return the split that a cell names; what is none becomes a fault."""
-    split = SPLIT_NAMES.get(cell.lower(), "")
-    if not split:
+    split = split_named(cell)
+    if split is None:
         faults.append(f"{cell!r} in the column {column}, not train, val or test")
-    return split
+        return ""
+    return "train" if split == "trainval" else split
 
 
 def in_order(names: Collection[str]) -> tuple[str, ...]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from src.data.bad_samples import bad_rows_message
 from src.data.media.choice import shown_bytes
-from src.data.module import ImageData, bad_rows_message
+from src.data.module import ImageData
 from src.data.sources.base import Indices
 from src.data.splits import make_splits, published_splits
 from src.data.stream.location import location

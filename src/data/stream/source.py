@@ -28,7 +28,7 @@ class Streamed(Source):
         self.facts, self.chunks, self.root = facts, chunks, root
         self.targets, self.classes, self.channels = facts.targets, facts.classes, facts.channels  # type: ignore[misc]
         self.num_keypoints, self.multilabel = facts.num_keypoints, facts.multilabel
-        self.image_size, self.square = facts.image_size, facts.square
+        self.image_size, self.square, self.span = facts.image_size, facts.square, facts.span
         self.bad_rows = tuple(
             BadRow(with_root(place, root), with_root(reason, root)) for place, reason in facts.bad_rows
         )
