@@ -31,7 +31,7 @@ IMAGE_SUFFIXES = frozenset(
 
 Image.MAX_IMAGE_PIXELS = None  # `require_size` is the one rule, for every format and decoder
 _LARGE = 1 << 26
-"""Pixels from which images are decoded one at a time in a process, however many threads there are: each fills memory."""
+"""Pixels from which a process decodes one image at a time, however many threads it has: each takes much memory."""
 _LARGE_ONES = threading.Lock()
 
 _FLAGS = {1: cv2.IMREAD_GRAYSCALE, 3: cv2.IMREAD_COLOR_RGB}

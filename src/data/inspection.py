@@ -183,7 +183,12 @@ def contents(source: Source, indices: Indices, cache_dir: str | Path) -> dict[in
 def _short(content: str, label: int, annotation: str) -> str:
     """A sample in a few letters. Only annotations are hashed here: the contents of many files must not cost time."""
     digests = [content, *([hash_of(annotation.encode())] if annotation else [])]
-    return ":".join([str(label), *(digest[:_DIGITS] for digest in digests)])
+    return ":".join([str(label), *map(short_digest, digests)])
+
+
+def short_digest(digest: str) -> str:
+    """Return what is kept of a digest for each sample of a run."""
+    return digest[:_DIGITS]
 
 
 def _no_annotation(_: int) -> bytes:

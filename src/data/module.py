@@ -45,12 +45,14 @@ from src.data.sampler import (
 )
 from src.data.sources.base import Indices, Sample, Source
 from src.data.spec import DataSpec
+from src.data.split_names import SPLITS
 from src.data.splits import make_splits
 from src.data.stream.index import describe
 from src.data.transfer import Transfer
 from src.data.worker import prepare_worker
 from src.data.working import WorkingSize
 from src.errors import UserError
+from src.files import printable
 
 log = logging.getLogger(__name__)
 
@@ -136,6 +138,8 @@ class ImageData(LightningDataModule):
         self.medium: Medium = Files(source, self.working)
         self.splits: dict[str, Indices] = {}
         self.left_out: tuple[BadSample, ...] = ()
+        self.contents: Mapping[int, str] = {}
+        """The digest of what each sample holds, by its number in the source."""
         self.remarks: tuple[str, ...] = ()
         """What a person should know of the data, as it was logged."""
         self.samples: Mapping[str, str] = {}
@@ -151,11 +155,14 @@ class ImageData(LightningDataModule):
         self._chosen_loading: tuple[int, int] | None = None
         self._transfer = Transfer()
 
-    def open(self, trained_on: DataSpec | None = None, *, for_training: bool = True) -> DataSpec:
+    def open(
+        self, trained_on: DataSpec | None = None, *, for_training: bool = True, divided: bool | None = True
+    ) -> DataSpec:
         """Fetch, list, inspect and split the data, and return what a model needs to know of them.
 
         For a trained model, `trained_on` is what it knew: sizes and normalisation stay, and the classes must be the
-        same. Where it is not `for_training`, `data.store=auto` makes no store. Raises UserError where they are not,
+        same. Where it is not `for_training`, `data.store=auto` makes no store. Data that are not `divided` have the
+        split `all` alone; None leaves those undivided that publish no splits. Raises UserError where they are not,
         where there are no data, or unreadable samples and `on_bad_sample=stop`.
         """
         if self.store == "stream":
@@ -166,16 +173,7 @@ class ImageData(LightningDataModule):
         require_nothing_first(source)
         if source.bad_rows and self.on_bad_sample == "stop":
             raise UserError(bad_rows_message(source.bad_rows))
-        make = make_identity_splits if self.by_identity else make_splits
-        splits = make(
-            source,
-            val_fraction=self.val_fraction,
-            test_fraction=self.test_fraction,
-            folds=self.folds,
-            fold=self.fold,
-            limit=self.limit,
-            train_per_class=self.train_per_class,
-        )
+        splits = self._divided() if divided or (divided is None and "all" not in source.splits()) else self._whole()
         if self.by_identity and trained_on is None:
             require_identities(source, splits, self.val_fraction)
         if trained_on is not None:
@@ -212,6 +210,27 @@ class ImageData(LightningDataModule):
         )
         return self.spec
 
+    def _divided(self) -> dict[str, Indices]:
+        make = make_identity_splits if self.by_identity else make_splits
+        return make(
+            self.source,
+            val_fraction=self.val_fraction,
+            test_fraction=self.test_fraction,
+            folds=self.folds,
+            fold=self.fold,
+            limit=self.limit,
+            train_per_class=self.train_per_class,
+        )
+
+    def _whole(self) -> dict[str, Indices]:
+        """Return all samples as the split `all`, without those of nobody where identities are told apart."""
+        everything = np.arange(len(self.source))
+        if self.by_identity:
+            everything = everything[self.source.identities() >= 0]
+        return dict.fromkeys(SPLITS, everything[:0]) | {
+            "all": everything[:: -(-len(everything) // (self.limit or len(everything)))]
+        }
+
     def _read_from_stream(self) -> None:
         from src.data.stream.source import open_stream
 
@@ -236,8 +255,8 @@ class ImageData(LightningDataModule):
         self.remarks = (*self.source.remarks, *found.remarks, *repeated)
         for remark in self.remarks:
             log.info("%s", remark)
-        self.samples = found.with_splits(self.splits)
-        if not len(self.splits["train"]) and found.unreadable:
+        self.samples, self.contents = found.with_splits(self.splits), found.contents
+        if not len(self.splits.get("all", self.splits["train"])) and found.unreadable:
             first = found.unreadable[0].path
             raise UserError(f"data.root={self.root}: no readable training image is left; the first bad file is {first}")
         return found
@@ -313,7 +332,7 @@ class ImageData(LightningDataModule):
         path = self.source.path(index)
         if path is None:
             return f"#{index}"
-        return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else path.name
+        return printable(str(path.relative_to(self.root)) if path.is_relative_to(self.root) else path.name)
 
     # Loaders
 

@@ -1,4 +1,4 @@
-"""The same image in two splits, or with two labels, told by what the files hold: a test on trained images says little."""
+"""The same image in two splits, or with two labels, told by what files hold: a test on trained images says little."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def repeated_remarks(
         shared = _also_in(splits[first], splits[second], found.contents)
         if len(shared):
             where = _by_content(splits[second], found.contents)
-            same = [f"{name_of(i)} = {name_of(where[found.contents[i]])}" for i in shared[:_SHOWN].tolist()]
+            same = [_pair(name_of(i), name_of(where[found.contents[i]])) for i in shared[:_SHOWN].tolist()]
             remarks.append(
                 f"{len(shared)} of {len(splits[first])} {first} images are in {second} too, byte for byte "
                 f"({_examples(same, len(shared))}): figures of {first} are too good by that. Remove them, or type "
@@ -80,6 +80,10 @@ def _also_in(indices: Indices, others: Indices, contents: Mapping[int, str]) -> 
 
 def _by_content(indices: Indices, contents: Mapping[int, str]) -> dict[str, int]:
     return {contents[index]: index for index in reversed(indices.tolist())}
+
+
+def _pair(first: str, second: str) -> str:
+    return first if first == second else f"{first} = {second}"
 
 
 def _examples(shown: list[str], count: int) -> str:

@@ -1,7 +1,7 @@
 """Images of more than 8 bits: which of their values become 0 and 255.
 
-The full range of a type is right where images use it. X-ray pictures of 12 bits, satellite reflectances and CT values use
-little of it, or begin below 0: then the range is measured on the training images, or told.
+The full range of a type is right where images use it. X-ray pictures of 12 bits, satellite reflectances and values of
+CT use little of it, or begin below 0: then the range is measured on the training images, or told.
 """
 
 from __future__ import annotations
@@ -67,8 +67,9 @@ def values_of(array: NDArray[Any]) -> Values | None:
     if not finite.size:
         raise ValueError("has no finite value: numbers floats must lie in [0, 1]")
     some = finite[:: max(1, finite.size // _LOOKED_AT)].astype(np.float64)
-    inner = np.percentile(some, [_OUTLYING, 100 - _OUTLYING], method="nearest").tolist()
-    return Values(str(array.dtype), float(finite.min()), float(finite.max()), *inner, int(array.size - finite.size))
+    inner_low, inner_high = np.percentile(some, [_OUTLYING, 100 - _OUTLYING], method="nearest").tolist()
+    bad = int(array.size - finite.size)
+    return Values(str(array.dtype), float(finite.min()), float(finite.max()), inner_low, inner_high, bad)
 
 
 def scaled(array: NDArray[Any], span: Span | None) -> NDArray[np.uint8]:
@@ -84,14 +85,17 @@ def scaled(array: NDArray[Any], span: Span | None) -> NDArray[np.uint8]:
         return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
     low, high = (0.0, 1.0) if span is None else span
     if array.dtype == np.uint16:
-        return _shade(np.arange(1 << 16), low, high)[array]
+        shades: NDArray[np.uint8] = _shade(np.arange(1 << 16), low, high)[array]
+        return shades
     return _shade(array, low, high)
 
 
 def _shade(array: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
     exact = np.float32 if array.dtype.itemsize <= 4 and array.dtype.kind == "f" else np.float64
-    shades = np.clip((array.astype(exact) - exact(low)) * exact(255 / (high - low)), 0, 255)
-    return np.rint(np.nan_to_num(shades, nan=0.0)).astype(np.uint8)
+    values: NDArray[Any] = array.astype(exact)
+    shades: NDArray[Any] = np.clip((values - low) * (255 / (high - low)), 0, 255)
+    rounded: NDArray[np.uint8] = np.rint(np.nan_to_num(shades, nan=0.0)).astype(np.uint8)
+    return rounded
 
 
 def settled(asked: Range, found: Sequence[Values]) -> tuple[Span | None, list[str]]:

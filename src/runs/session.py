@@ -19,6 +19,7 @@ from src.config import saved
 from src.config.command import Composed
 from src.cores import cores
 from src.errors import UserError
+from src.files import PRINTABLE
 from src.runs import ranks
 from src.runs.directory import RunDirectory, hold_job, lock_run, new_run, open_run, overrides_digest
 from src.runs.record import read_record, status_of
@@ -281,7 +282,7 @@ def _wandb_id(run: RunDirectory) -> str:
 def print_figures(figures: Mapping[str, float]) -> None:
     """Print the final figures, a line each, by their names in metrics.json."""
     width = max(map(len, figures), default=0)
-    for split in ("train", "val", "test"):
+    for split in ("train", "val", "test", "all"):
         for key, value in sorted(figures.items()):
             if key.startswith(f"{split}/"):
                 print(f"{key:{width}}  {value:.4f}")
@@ -314,7 +315,7 @@ def prepare_process(threads: int, log: Path | None = None) -> None:
     root = logging.getLogger()
     root.handlers = [terminal]
     if log is not None and is_main_process():
-        file = logging.FileHandler(log, delay=True)
+        file = logging.FileHandler(log, delay=True, encoding="utf-8", errors=PRINTABLE)
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         root.handlers.append(file)
     root.setLevel(logging.WARNING)

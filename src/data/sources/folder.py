@@ -18,6 +18,7 @@ from src.data.sources.folder_layout import find_layout, folders_in
 from src.data.sources.folder_layout import missing_folder as missing_folder
 from src.data.sources.foreign import beside, foreign_set
 from src.errors import UserError
+from src.files import printable
 
 _PICTURES = frozenset({"images", "image", "imgs", "img"})
 _MASKS = frozenset({"masks", "mask", "labels", "annotations", "segmentation", "segmentations", "trimaps", "gt"})
@@ -78,7 +79,7 @@ class Folder(Source):
 
     def _list(self, classes: tuple[str, ...], found: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
         """Take over the files found: by split, then by class."""
-        self.classes = tuple(self.words.get(name, name) for name in classes)
+        self.classes = tuple(self.words.get(name, printable(name)) for name in classes)
         numbers = {name: number for number, name in enumerate(classes)}
         files: list[str] = []
         labels: list[int] = []
@@ -93,7 +94,7 @@ class Folder(Source):
 
     def _chosen(self, only: Sequence[str], folder: Path, there: Sequence[str]) -> list[str]:
         """Return the folders of the classes that are named, in the folders' order. Raises UserError for others."""
-        names = {self.words.get(name, name): name for name in there} | {name: name for name in there}
+        names = {self.words.get(name, printable(name)): name for name in there} | {name: name for name in there}
         unknown = [name for name in only if name not in names]
         if unknown:
             near = [meant for name in unknown for meant in difflib.get_close_matches(name, names, n=1)]

@@ -67,7 +67,7 @@ def find_layout(root: Path, asked: Splits, classes: Collection[str] = ()) -> Lay
     if len(chosen) == 1 and len(others) > 1:
         raise _unclear(root, chosen, others)
     unused = sorted(child.name for child in [*others, *spare] if child.has_images)
-    splits = {split: unnested(chosen[split].folder) for split in SPLITS if split in chosen}
+    splits: dict[str, Path] = {split: unnested(chosen[split].folder) for split in SPLITS if split in chosen}
     return Layout(splits, [_unused(root, unused, chosen)] if unused else [])
 
 
@@ -115,7 +115,8 @@ def _one_each(root: Path, named: Sequence[_Child]) -> tuple[dict[str, _Child], l
         members_of_choice = plain or members
         if len(members_of_choice) > 1:
             names = " and ".join(f"{one.name}/" for one in members_of_choice)
-            told = {split: members_of_choice[0].name} if split == "train" else {"train": "...", split: members_of_choice[0].name}  # fmt: skip # noqa: E501
+            told: dict[str, str] = {"train": "FOLDER"}
+            told[split] = members_of_choice[0].name
             raise UserError(f"{root}: {names} are both the {split} split; remove one, or type {_typed(told)}")
         if members_of_choice:
             chosen[split] = members_of_choice[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,7 @@ class Streamed(Source):
         return self.chunks.remote_bytes(self._arrays["place"][indices])
 
     def _name(self, index: int) -> str:
-        return _part(self._arrays, "name", index).decode()
+        return os.fsdecode(_part(self._arrays, "name", index))
 
 
 class StreamedBoxes(Streamed):

@@ -12,6 +12,7 @@ import importlib
 import itertools
 import json
 import logging
+import os
 import shutil
 import tempfile
 import zlib
@@ -239,7 +240,7 @@ def _arrays(source: Source, plan: Plan, found: Mapping[int, Content], work: Path
         "has_file": np.array([path is not None for path in paths]),
     }
     said = [source.annotation(index) if isinstance(source, WithAnnotation) else b"" for index in range(count)]
-    for key, parts in (("name", [name.encode() for name in names]), ("annotation", said)):
+    for key, parts in (("name", [os.fsencode(name) for name in names]), ("annotation", said)):
         arrays[f"{key}_bytes"], arrays[f"{key}_ends"] = blob(parts)
     if source.multilabel:
         arrays["many"] = np.zeros((count, len(source.classes)), np.bool_)
