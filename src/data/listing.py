@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from src.data.decode import IMAGE_SUFFIXES
@@ -101,3 +102,11 @@ def _walk(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[tuple[str,
 
 def _ending(ending: str) -> str:
     return f"end in {ending}" if ending else "have no ending"
+
+
+def find_below(root: Path, name: str, folders: int = 200) -> str | None:
+    """Return the path below `root` of a file of this name, the first in the first so many folders, None for none."""
+    for here, names in islice(_walk(f"{root}", frozenset()), folders):
+        if name in names:
+            return os.path.relpath(f"{here}{os.sep}{name}", root).replace(os.sep, "/")
+    return None

@@ -23,6 +23,7 @@ from src.data.bad_samples import bad_rows_message, unreadable_message
 from src.data.crop import Crops, EvalCrop
 from src.data.dataset import BatchDataset, KeptDataset, Transform
 from src.data.identity_splits import make_identity_splits, require_identities
+from src.data.image_size import suitable_size
 from src.data.inspection import BadSample, Inspection, inspect
 from src.data.mean_boxes import mean_boxes
 from src.data.media.choice import Wanted, automatic, packed
@@ -296,8 +297,8 @@ class ImageData(LightningDataModule):
         size, weights = self.image_size, self.preprocessing
         crop: EvalCrop
         if size == "auto":
-            size = weights.image_size if weights else self.source.image_size
-            log.info("data.image_size=auto: %d, from %s", size, "the weights" if weights else "the data set")
+            size, reason = (weights.image_size, "the weights") if weights else suitable_size(self.source)
+            log.info("data.image_size=auto: %d, from %s", size, reason)
         if self.working is not None and self.working.side < size:
             log.warning(
                 "data.working_size=%d is below data.image_size=%d: images are enlarged", self.working.side, size

@@ -30,6 +30,8 @@ def opened(root: Path, text: str, **arguments: object) -> Csv:
         "label_column": "label",
         "label_separator": None,
         "split_column": None,
+        "image_path": "{image}",
+        "exclusive": False,
         "channels": 3,
         "range": "full",
     }
@@ -185,7 +187,7 @@ def test_what_is_no_data_set_is_told_so(root: Path, text: str, options: dict[str
 def test_a_missing_table_shows_those_that_exist(root: Path) -> None:
     with pytest.raises(UserError, match=r"tables there: labels\.csv"):
         opened(root, "image,label\n", file="label.csv")
-    source = Csv(str(root / "none"), "labels.csv", "image", "label", None, None, 3, "full")
+    source = Csv(str(root / "none"), "labels.csv", "image", "label", None, None, "{image}", False, 3, "full")
     with pytest.raises(UserError, match="no such folder"):
         source.setup()
 

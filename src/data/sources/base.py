@@ -56,8 +56,9 @@ class Source(ABC):
     channels: int = 3
     num_keypoints: int = 0
     multilabel: bool = False
-    image_size: int = 224
-    """The input size that suits this source, used where `data.image_size` and the weights say nothing."""
+    image_size: int | None = None
+    """The input size that suits this source, used where `data.image_size` and the weights say nothing; None: by the
+    sizes of its images."""
     range: Literal["auto", "full"] | list[float] = "full"
     """What 0 and 255 stand for in images of more than 8 bits, as it was asked for."""
     span: tuple[float, float] | None = None

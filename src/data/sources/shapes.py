@@ -36,6 +36,7 @@ class Shapes(Source):
     classes = ("nothing", *(kind.name for kind in KINDS))
     num_keypoints = len(LANDMARKS)
     square = True
+    image_size: int
 
     def __init__(
         self,

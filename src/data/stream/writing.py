@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from src.cores import cores
+from src.data.image_size import suitable_size
 from src.data.inspection import Content, WithAnnotation, contents, hash_of, settle_range
 from src.data.places import places
 from src.data.sources.base import Indices, Sample, Source, WithBoxes
@@ -197,7 +198,7 @@ def _finish(
         channels=source.channels,
         num_keypoints=source.num_keypoints,
         multilabel=source.multilabel,
-        image_size=source.image_size,
+        image_size=suitable_size(source)[0],
         square=source.square,
         bad_rows=tuple((without_root(row.place, root), without_root(row.reason, root)) for row in source.bad_rows),
         unreadable=tuple(bad.items()),
