@@ -93,7 +93,7 @@ def scaled(array: NDArray[Any], span: Span | None) -> NDArray[np.uint8]:
 def _shade(array: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
     exact = np.float32 if array.dtype.itemsize <= 4 and array.dtype.kind == "f" else np.float64
     values: NDArray[Any] = array.astype(exact)
-    shades: NDArray[Any] = np.clip((values - low) * (255 / (high - low)), 0, 255)
+    shades: NDArray[Any] = np.clip((values - low) * 255 / (high - low), 0, 255)
     rounded: NDArray[np.uint8] = np.rint(np.nan_to_num(shades, nan=0.0)).astype(np.uint8)
     return rounded
 

@@ -53,8 +53,8 @@ def evaluate(
     """Measure the weights of a checkpoint on a split, and write the figures.
 
     `split` is train, val, test, `all` (every sample there is), or `auto`: test, but all of other data than the run's
-    that publish no splits. The file for other data has their digest in its name, so that the run's own figures stay. Nothing
-    else in the run directory is touched. Raises UserError where the data have other classes than the run.
+    that publish no splits. The file for other data has their digest in its name, so that the run's own figures stay.
+    Nothing else in the run directory is touched. Raises UserError where the data have other classes than the run.
     """
     data = open_data(without_pretrained(config))
     split = _open(data, config, run, split)

@@ -20,7 +20,7 @@ from src.errors import UserError
 OPTIONS = {
     "folder": None, "files": "boxes.csv", "header": True, "image_column": "image", "label_column": "label",
     "box_columns": ["x0", "y0", "x1", "y1"], "split_column": None, "image_path": "{image}", "box_format": "xyxy",
-    "box_units": "pixels", "classes": None, "objects": "largest", "tolerance": 1.0, "channels": 3,
+    "box_units": "pixels", "classes": None, "objects": "largest", "tolerance": 1.0, "channels": 3, "range": "full",
 }  # fmt: skip
 PLAIN = {
     "crop_scale": None, "crop_ratio": (0.75, 4 / 3), "horizontal_flip": 0.0, "vertical_flip": 0.0, "transforms": {},

@@ -214,7 +214,7 @@ def test_files_of_other_endings_are_counted(tmp_path: Path) -> None:
 
 
 def test_training_and_prediction_list_the_same_images(tmp_path: Path) -> None:
-    root = make(tmp_path, "real/cat/1.png", "real/cat/.ipynb_checkpoints/1-checkpoint.png", "real/__MACOSX/x.png")
+    make(tmp_path, "real/cat/1.png", "real/cat/.ipynb_checkpoints/1-checkpoint.png", "real/__MACOSX/x.png")
     make(tmp_path, "set/dog/2.png")
     (tmp_path / "set/cat").symlink_to("../real/cat")
     (tmp_path / "real/cat/round").symlink_to("..")  # back to a folder above: not followed
@@ -264,9 +264,9 @@ def test_a_folder_in_a_folder_of_its_name_is_told(tmp_path: Path) -> None:
 
 def test_names_that_are_no_utf_8_become_classes_that_can_be_written(tmp_path: Path) -> None:
     make(tmp_path, "dog/1.png")
-    folder = os.fsencode(tmp_path) + b"/B\xe4r"
-    os.makedirs(folder)
-    Image.new("RGB", (4, 4)).save(os.fsdecode(folder + b"/bild_\xe4.png"))
+    folder = tmp_path / os.fsdecode(b"B\xe4r")
+    folder.mkdir()
+    Image.new("RGB", (4, 4)).save(folder / os.fsdecode(b"bild_\xe4.png"))
     source = opened(tmp_path)
     assert source.classes == ("B\\xe4r", "dog")
     assert source.read(0)["image"].shape == (4, 4, 3)

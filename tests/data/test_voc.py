@@ -11,7 +11,7 @@ from PIL import Image
 from src.data.sources.voc import PascalVoc
 from src.errors import UserError
 
-OPTIONS = {"classes": None, "objects": "largest", "difficult": True, "tolerance": 1.0, "channels": 3}
+OPTIONS = {"classes": None, "objects": "largest", "difficult": True, "tolerance": 1.0, "channels": 3, "range": "full"}
 
 
 def thing(name: str, *box: float, difficult: int = 0) -> str:

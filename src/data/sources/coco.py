@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Len
 
 from src.data.decode import Unreadable
 from src.data.image_size import image_size
@@ -35,8 +35,10 @@ class Coco(BoxedImages):
         objects: Literal["largest", "single"],
         tolerance: Annotated[float, Ge(0)],
         channels: Annotated[int, Ge(1)],
+        range: Literal["auto", "full"] | Annotated[list[float], Len(2, 2)],
     ) -> None:
         super().__init__(root, classes=classes, objects=objects, tolerance=tolerance, channels=channels)
+        self.range = range
         self.annotations, self.images = annotations, images
         self._categories: dict[int, str] = {}
 

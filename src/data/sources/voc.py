@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Len
 
 from src.data.decode import Unreadable
 from src.data.image_size import image_size
@@ -37,8 +37,10 @@ class PascalVoc(BoxedImages):
         difficult: bool,
         tolerance: Annotated[float, Ge(0)],
         channels: Annotated[int, Ge(1)],
+        range: Literal["auto", "full"] | Annotated[list[float], Len(2, 2)],
     ) -> None:
         super().__init__(root, classes=classes, objects=objects, tolerance=tolerance, channels=channels)
+        self.range = range
         self.difficult = difficult
 
     def pictures(self, bad: list[BadRow]) -> Iterable[Picture]:
