@@ -100,6 +100,7 @@ def one_pass(source: Source, cache: Path, *, image_size: int, batch_size: int, w
         "normalize": "none",
         "eval_crop": 1.0,
         "on_bad_sample": "stop",
+        "repeated": "keep",
         "seed": 0,
     }
     data = ImageData(

@@ -1,7 +1,12 @@
-"""Files that are whole or not there: written to a temporary name beside the target, flushed to disk, and renamed."""
+r"""Files that are whole or not there: written to a temporary name beside the target, flushed to disk, and renamed.
+
+Text is UTF-8. A name of a file may hold bytes that are not (those of an archive from Windows, say): wherever it is
+written or printed they are shown as `\xe4`, by the error handler `PRINTABLE`.
+"""
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import csv
 import io
@@ -12,6 +17,23 @@ from pathlib import Path
 from typing import IO, Any
 
 from src.errors import UserError
+
+PRINTABLE = "printable"
+"""How to encode what Python made of bytes that are no UTF-8: `open(..., errors=PRINTABLE)`."""
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    numbers = map(ord, error.object[error.start : error.end])
+    return "".join(f"\\x{n - 0xDC00:02x}" if 0xDC80 <= n <= 0xDCFF else f"\\u{n:04x}" for n in numbers), error.end
+
+
+codecs.register_error(PRINTABLE, _escaped)
+
+
+def printable(text: str) -> str:
+    r"""Return a text as it can be written: bytes of a name that are no UTF-8 become `\xe4`."""
+    return text.encode("utf-8", PRINTABLE).decode()
 
 
 @contextlib.contextmanager
@@ -41,7 +63,7 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole."""
     with atomic(path) as file:
-        file.write(text.encode())
+        file.write(text.encode(errors=PRINTABLE))
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

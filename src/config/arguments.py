@@ -83,7 +83,7 @@ class Evaluate:
     """The keys of conf/evaluate.yaml."""
 
     run: str
-    split: Literal["train", "val", "test"]
+    split: Literal["auto", "train", "val", "test", "all"]
     checkpoint: Literal["best", "last"]
     output: str | None
     predictions: str | None

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -17,6 +18,7 @@ from src.config.composed import Composed as Composed
 from src.config.groups import CONF, Groups
 from src.config.problems import COMMAND_LINE, ConfigurationError, Problem
 from src.errors import UserError
+from src.files import PRINTABLE
 
 if TYPE_CHECKING:
     from src.config.assess import Assessment
@@ -39,6 +41,9 @@ def end_with(action: Callable[[], object]) -> NoReturn:
     Exit code 0, or 2 with a message and no traceback where the user's input was wrong, 130 where interrupted. Other
     exceptions keep their traceback and end with 1.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors=PRINTABLE)
     try:
         action()
         sys.stdout.flush()

@@ -13,9 +13,12 @@ from omegaconf import OmegaConf
 OF_ONE, OF_SEVERAL = "accuracy", "f1"
 
 
-def several_labels(label_column: Any, label_separator: Any) -> bool:
-    """Return whether a table of labels has several per image: a column for each, or several in one column."""
-    return label_separator is not None or not isinstance(label_column, str)
+def several_labels(label_column: Any, label_separator: Any, exclusive: Any = False) -> bool:
+    """Return whether a table of labels has several per image: a column for each, or several in one column.
+
+    With `exclusive`, exactly one of the columns is set.
+    """
+    return label_separator is not None or not (exclusive or isinstance(label_column, str))
 
 
 def main_figure(_root_: Any) -> str:
@@ -27,7 +30,11 @@ def main_figure(_root_: Any) -> str:
     """
     source = OmegaConf.select(_root_, "data.source", default=None) or {}
     column = source.get("label_column")
-    return OF_SEVERAL if column is not None and several_labels(column, source.get("label_separator")) else OF_ONE
+    return (
+        OF_SEVERAL
+        if column is not None and several_labels(column, source.get("label_separator"), source.get("exclusive"))
+        else OF_ONE
+    )
 
 
 def register() -> None:

@@ -13,7 +13,10 @@ PNG = b"\x89PNG\r\n\x1a\n"
 NPY = b"\x93NUMPY"
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
-_LARGE = 1 << 27  # pixels; a damaged size must not fill the memory, and Pillow refuses what is absurd
+LARGEST = 1 << 29
+"""Pixels of an image that is read, of whatever format: in colours it takes 1.5 GiB of memory."""
+_LARGE = 1 << 24  # pixels of a JPEG whose size is believed only if there are bytes for so many
+_PIXELS_PER_BYTE = 1024  # more than any JPEG holds: a block of 64 pixels takes a bit at least
 _END_OF_IMAGE = b"\xff\xd9"
 _START_OF_SCAN = 0xDA
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length: TEM, RSTn, SOI
@@ -22,8 +25,21 @@ _PLAIN_COLOURS = frozenset({0, 2})  # gray and RGB; 3 is palette, 4 and 6 have a
 _UNLIKE_OPENCV = frozenset({b"tRNS", b"acTL"})  # transparency, animation
 
 
+def require_size(height: int, width: int, encoded: int | None = None) -> None:
+    """Raise ValueError where an image is larger than any that is read, or than a JPEG of `encoded` bytes can be.
+
+    A damaged size must not fill the memory.
+    """
+    if height * width > LARGEST:
+        raise ValueError(f"has {width} x {height} pixels, which exceeds the limit of {LARGEST:,}: make it smaller")
+    if encoded is not None and height * width > max(_LARGE, _PIXELS_PER_BYTE * encoded):
+        raise ValueError(f"is damaged: {encoded} bytes cannot hold the {width} x {height} pixels that it announces")
+
+
 def plain_jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """Return height and width of a JPEG that is gray or YCbCr of 8 bits, of a usual size, and reaches its end.
+    """Return height and width of a JPEG that is gray or YCbCr of 8 bits, and reaches its end.
+
+    Raises ValueError with the reason where it is too large.
 
     Compressed data escape 0xFF, so the first end marker after the start of a scan is the true one: whatever a camera
     appends behind it does no harm, and a thumbnail's own end before it does not deceive.
@@ -36,8 +52,8 @@ def plain_jpeg_size(data: bytes) -> tuple[int, int] | None:
             continue
         if marker in _START_OF_FRAME:
             height, width = (int.from_bytes(data[position + at : position + at + 2], "big") for at in (5, 7))
-            plain = data[position + 4] == 8 and data[position + 9] in (1, 3) and height * width <= _LARGE
-            size = (height, width) if plain else None
+            require_size(height, width, len(data))
+            size = (height, width) if data[position + 4] == 8 and data[position + 9] in (1, 3) else None
         if marker == _START_OF_SCAN:
             return size if data.find(_END_OF_IMAGE, position) >= 0 else None
         position += 2 if marker in _STANDALONE else 2 + int.from_bytes(data[position + 2 : position + 4], "big")
@@ -45,9 +61,9 @@ def plain_jpeg_size(data: bytes) -> tuple[int, int] | None:
 
 
 def plain_png_size(data: bytes) -> tuple[int, int] | None:
-    """Return height and width of a PNG that is gray or RGB of 8 bits, without transparency or animation.
+    """Return height and width of a PNG that is gray or RGB of 8 or 16 bits, without transparency or animation.
 
-    Raises ValueError with the reason where it is truncated or a critical chunk fails its checksum.
+    Raises ValueError with the reason where it is too large or truncated, or a critical chunk fails its checksum.
     """
     position, size = len(PNG), None
     while position + 12 <= len(data):
@@ -60,7 +76,8 @@ def plain_png_size(data: bytes) -> tuple[int, int] | None:
             raise ValueError(f"is corrupt (chunk {kind.decode('latin-1')} at byte {position} fails its checksum)")
         if kind == b"IHDR":
             width, height = (int.from_bytes(data[position + at : position + at + 4], "big") for at in (8, 12))
-            size = (height, width) if data[position + 16] == 8 and data[position + 17] in _PLAIN_COLOURS else None
+            require_size(height, width)
+            size = (height, width) if data[position + 16] in (8, 16) and data[position + 17] in _PLAIN_COLOURS else None
         elif kind in _UNLIKE_OPENCV:
             size = None
         elif kind == b"IEND":

@@ -12,18 +12,19 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from filelock import FileLock
 from tqdm import tqdm
 
 from src.cores import cores
 from src.data import decode as decoder
-from src.data import image_headers
-from src.data.decode import Unreadable, decode
+from src.data import image_headers, value_range
+from src.data.decode import Unreadable, examine
 from src.data.sources.base import Indices, Source
+from src.data.value_range import Span, Values, outside, settled
 from src.errors import UserError
 from src.files import write_text
 
@@ -32,8 +33,10 @@ _DIGITS = 10
 """Hexadecimal digits of a sample's digests: enough to see that it changed, few enough to keep for every run."""
 _SETTLED = 1_000_000_000  # ns; a younger file may change again within one tick of the file system's clock
 
-Fact = tuple[int, int, str, str | None]
-"""What is known of a file: size, mtime_ns, hash of its content, and why it is unreadable (None where it is not)."""
+Fact = tuple[int, int, str, str | None, Values | None]
+"""What is known of a file: size, mtime_ns, hash of its content, why it is unreadable (None where it is not), and the
+values of more than 8 bits.
+"""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,12 @@ class Inspection:
     """Of each name what changes with content, label and annotation. Samples of one file share its entry."""
     names: Mapping[int, str]
     """The name of each sample, by its number in the source."""
+    contents: Mapping[int, str]
+    """The hash of what each sample holds, by its number in the source."""
+    truths: Mapping[int, str]
+    """What each sample is said to show, as a digest of label and annotation, by its number in the source."""
+    remarks: tuple[str, ...]
+    """What a person should know of the values of the images."""
 
     def divided(self, splits: Mapping[str, Indices]) -> str:
         """Return a digest over what was used and how: the samples of each split, by their numbers, in order.
@@ -104,31 +113,52 @@ class Content:
     name: str
     digest: str
     reason: str | None
+    values: Values | None = None
+
+    def fault(self, span: Span | None) -> str | None:
+        """Return why it cannot be shown, None where it can, with the range of values that is seen."""
+        return self.reason or (self.values.fault if span is None and self.values is not None else None)
 
 
-def inspect(source: Source, indices: Indices, cache_dir: str | Path) -> Inspection:
-    """Read the samples `indices` (N,) of a source that was set up.
+def inspect(source: Source, indices: Indices, cache_dir: str | Path, train: Indices | None = None) -> Inspection:
+    """Read the samples `indices` (N,) of a source that was set up, and settle its range of values on those of `train`.
 
-    Raises UserError where `cache_dir` cannot be written.
+    Without `train` the source's range is known already, from what was trained. Raises UserError where `cache_dir`
+    cannot be written.
     """
     found = contents(source, indices, cache_dir)
+    if train is None:
+        remarks = outside(source.span, [one.values for one in found.values() if one.values is not None])
+    else:
+        remarks = settle_range(source, found, train)
     labels = source.labels()
     annotation = source.annotation if isinstance(source, WithAnnotation) else _no_annotation
     lines, readable, unreadable = [], [], []
     samples: dict[str, str] = {}
+    truths: dict[int, str] = {}
     for index, one in found.items():
         line = [one.name, one.digest, int(labels[index]), annotation(index).hex()]
         lines.append(line)
         shown = _short(one.digest, int(labels[index]), annotation(index).hex())
         samples[one.name] = f"{samples[one.name]},{shown}" if one.name in samples else shown
-        if one.reason is None:
+        truths[index] = f"{int(labels[index])}:{annotation(index).hex()}"
+        reason = one.fault(source.span)
+        if reason is None:
             readable.append([index, *line])
         elif (path := source.path(index)) is not None:
-            unreadable.append(BadSample(index, str(path.absolute()), one.reason))
+            unreadable.append(BadSample(index, str(path.absolute()), reason))
     digest = hash_of(json.dumps([list(source.classes), sorted(lines)]).encode())
     listing = hash_of(json.dumps([list(source.classes), readable]).encode())
     names = {index: one.name for index, one in found.items()}
-    return Inspection(digest, listing, tuple(unreadable), samples, names)
+    digests = {index: one.digest for index, one in found.items()}
+    return Inspection(digest, listing, tuple(unreadable), samples, names, digests, truths, tuple(remarks))
+
+
+def settle_range(source: Source, found: Mapping[int, Content], train: Indices) -> list[str]:
+    """Set the source's range of values by what its training images hold; returns what a person should know of it."""
+    held = [found[index].values for index in train.tolist() if index in found]
+    source.span, remarks = settled(source.range, [values for values in held if values is not None])
+    return remarks
 
 
 def contents(source: Source, indices: Indices, cache_dir: str | Path) -> dict[int, Content]:
@@ -143,15 +173,22 @@ def contents(source: Source, indices: Indices, cache_dir: str | Path) -> dict[in
     facts = _facts_of(root, sorted(set(names.values())), source.channels, Path(cache_dir)) if names else {}
     found = {}
     for index in numbers:
-        digest, reason = facts[names[index]][2:] if index in names else (hash_of(source.fingerprint(index)), None)
-        found[index] = Content(shown[index], digest, reason)
+        if index in names:
+            found[index] = Content(shown[index], *facts[names[index]][2:])
+        else:
+            found[index] = Content(shown[index], hash_of(source.fingerprint(index)), None)
     return found
 
 
 def _short(content: str, label: int, annotation: str) -> str:
     """A sample in a few letters. Only annotations are hashed here: the contents of many files must not cost time."""
     digests = [content, *([hash_of(annotation.encode())] if annotation else [])]
-    return ":".join([str(label), *(digest[:_DIGITS] for digest in digests)])
+    return ":".join([str(label), *map(short_digest, digests)])
+
+
+def short_digest(digest: str) -> str:
+    """Return what is kept of a digest for each sample of a run."""
+    return digest[:_DIGITS]
 
 
 def _no_annotation(_: int) -> bytes:
@@ -179,13 +216,13 @@ def _facts_of(root: str, names: Sequence[str], channels: int, cache_dir: Path) -
         known = _load(cache)
         missing = [name for name in missing if not _is_current(root, name, known)]
         known.update(_read_all(root, missing, channels))
-        write_text(cache, json.dumps({name: fact for name, fact in known.items() if _is_settled(fact)}))
+        write_text(cache, json.dumps({name: _plain(fact) for name, fact in known.items() if _is_settled(fact)}))
     return known
 
 
 def _cache_key(root: str, channels: int) -> str:
     """What a fact depends on beside the file: where it is, and how it is decoded."""
-    rules = b"".join(Path(module.__file__ or "").read_bytes() for module in (decoder, image_headers))
+    rules = b"".join(Path(module.__file__ or "").read_bytes() for module in (decoder, image_headers, value_range))
     return hash_of(f"{root}\0{channels}\0".encode() + rules)
 
 
@@ -193,9 +230,13 @@ def _load(cache: Path) -> dict[str, Fact]:
     """Return what an earlier run found out; nothing where the file is missing or broken."""
     try:
         content = json.loads(cache.read_bytes())
-        return {name: (size, changed, digest, reason) for name, (size, changed, digest, reason) in content.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+        return {name: (*fact[:4], None if fact[4] is None else Values(*fact[4])) for name, fact in content.items()}
+    except (OSError, ValueError, TypeError, AttributeError, IndexError):
         return {}
+
+
+def _plain(fact: Fact) -> list[Any]:
+    return [*fact[:4], None if fact[4] is None else astuple(fact[4])]
 
 
 def _is_current(root: str, name: str, known: dict[str, Fact]) -> bool:
@@ -234,10 +275,10 @@ def _read_one(path: Path, channels: int) -> Fact:
         status = path.stat()
         data = path.read_bytes()
     except OSError as error:
-        return -1, 0, "", f"cannot be read: {error.strerror}"
+        return -1, 0, "", f"cannot be read: {error.strerror}", None
+    reason, values = None, None
     try:
-        decode(data, channels)
-        reason = None
+        values = examine(data, channels)
     except Unreadable as error:
         reason = error.reason
-    return status.st_size, status.st_mtime_ns, hash_of(data), reason
+    return status.st_size, status.st_mtime_ns, hash_of(data), reason, values

@@ -19,10 +19,12 @@ from src import seeds
 from src.cores import cores
 from src.data import blocks
 from src.data.augmentation import EVALUATED_SHARE, Augmentation
+from src.data.bad_samples import require_good_rows, unreadable_message
 from src.data.crop import Crops, EvalCrop
 from src.data.dataset import BatchDataset, KeptDataset, Transform
 from src.data.eval_view import default_crop
 from src.data.identity_splits import make_identity_splits, require_identities
+from src.data.image_size import suitable_size
 from src.data.inspection import BadSample, Inspection, inspect
 from src.data.mean_boxes import mean_boxes
 from src.data.media.choice import Wanted, automatic, packed
@@ -31,6 +33,7 @@ from src.data.medium import Files, Medium
 from src.data.mix import mix
 from src.data.normalize import channel_statistics, fixed_statistics, normalize
 from src.data.places import places
+from src.data.repeated import repeated_remarks, without_repeated
 from src.data.sampler import (
     Batch,
     EvalBatches,
@@ -42,14 +45,16 @@ from src.data.sampler import (
     Triplets,
     WindowBatches,
 )
-from src.data.sources.base import BadRow, Indices, Sample, Source
+from src.data.sources.base import Indices, Sample, Source
 from src.data.spec import DataSpec
+from src.data.split_names import SPLITS
 from src.data.splits import make_splits
 from src.data.stream.index import describe
 from src.data.transfer import Transfer
 from src.data.worker import prepare_worker
 from src.data.working import WorkingSize
 from src.errors import UserError
+from src.files import printable
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +104,7 @@ class ImageData(LightningDataModule):
         normalize: Literal["auto", "imagenet", "dataset", "mean", "none"] | dict[str, list[float]],
         eval_crop: Annotated[float, Interval(gt=0, le=1)] | Literal["auto", "whole"],
         on_bad_sample: Literal["stop", "skip"],
+        repeated: Literal["keep", "leave_out"],
         limit: Annotated[int, Gt(0)] | None,
         train_per_class: Annotated[int, Gt(0)] | None,
         on_rare_class: Literal["stop", "train"],
@@ -118,7 +124,7 @@ class ImageData(LightningDataModule):
         self.shuffle_window = shuffle_window
         self.batch_size = batch_size
         self.val_fraction, self.test_fraction, self.folds, self.fold = val_fraction, test_fraction, folds, fold
-        self.normalization, self.on_bad_sample = normalize, on_bad_sample
+        self.normalization, self.on_bad_sample, self.repeated = normalize, on_bad_sample, repeated
         self.limit, self.train_per_class, self.on_rare_class = limit, train_per_class, on_rare_class
         self.cache_dir = Path(cache_dir).expanduser()
         self.augment, self.seed, self.preprocessing = augment, seed, preprocessing
@@ -135,6 +141,10 @@ class ImageData(LightningDataModule):
         self.medium: Medium = Files(source, self.working)
         self.splits: dict[str, Indices] = {}
         self.left_out: tuple[BadSample, ...] = ()
+        self.contents: Mapping[int, str] = {}
+        """The digest of what each sample holds, by its number in the source."""
+        self.remarks: tuple[str, ...] = ()
+        """What a person should know of the data, as it was logged."""
         self.samples: Mapping[str, str] = {}
         """A digest of each sample that is used, with the split that it is in, by its name."""
         self.spec: DataSpec | None = None
@@ -148,11 +158,14 @@ class ImageData(LightningDataModule):
         self._chosen_loading: tuple[int, int] | None = None
         self._transfer = Transfer()
 
-    def open(self, trained_on: DataSpec | None = None, *, for_training: bool = True) -> DataSpec:
+    def open(
+        self, trained_on: DataSpec | None = None, *, for_training: bool = True, divided: bool | None = True
+    ) -> DataSpec:
         """Fetch, list, inspect and split the data, and return what a model needs to know of them.
 
         For a trained model, `trained_on` is what it knew: sizes and normalisation stay, and the classes must be the
-        same. Where it is not `for_training`, `data.store=auto` makes no store. Raises UserError where they are not,
+        same. Where it is not `for_training`, `data.store=auto` makes no store. Data that are not `divided` have the
+        split `all` alone; None leaves those undivided that publish no splits. Raises UserError where they are not,
         where there are no data, or unreadable samples and `on_bad_sample=stop`.
         """
         if self.store == "stream":
@@ -162,20 +175,12 @@ class ImageData(LightningDataModule):
         source.setup()
         require_nothing_first(source)
         require_good_rows(source, self.on_bad_sample)
-        make = make_identity_splits if self.by_identity else make_splits
-        splits = make(
-            source,
-            val_fraction=self.val_fraction,
-            test_fraction=self.test_fraction,
-            folds=self.folds,
-            fold=self.fold,
-            limit=self.limit,
-            train_per_class=self.train_per_class,
-            on_rare_class=self.on_rare_class,
-        )
+        splits = self._divided() if divided or (divided is None and "all" not in source.splits()) else self._whole()
         if self.by_identity and trained_on is None:
             require_identities(source, splits, self.val_fraction, self.test_fraction)
-        found = self._inspect(splits)
+        if trained_on is not None:
+            source.span = trained_on.span
+        found = self._inspect(splits, None if trained_on is not None else splits["train"])
         if self.by_identity and trained_on is None and self.left_out:
             require_identities(source, self.splits, self.val_fraction, self.test_fraction)
         if trained_on is not None:
@@ -203,8 +208,31 @@ class ImageData(LightningDataModule):
             mean_boxes=mean_boxes(source, self.splits["train"], size, crop, self.working),
             working_size=None if self.working is None else self.working.side,
             working_square=self.working is not None and self.working.square,
+            span=source.span,
         )
         return self.spec
+
+    def _divided(self) -> dict[str, Indices]:
+        make = make_identity_splits if self.by_identity else make_splits
+        return make(
+            self.source,
+            val_fraction=self.val_fraction,
+            test_fraction=self.test_fraction,
+            folds=self.folds,
+            fold=self.fold,
+            limit=self.limit,
+            train_per_class=self.train_per_class,
+            on_rare_class=self.on_rare_class,
+        )
+
+    def _whole(self) -> dict[str, Indices]:
+        """Return all samples as the split `all`, without those of nobody where identities are told apart."""
+        everything = np.arange(len(self.source))
+        if self.by_identity:
+            everything = everything[self.source.identities() >= 0]
+        return dict.fromkeys(SPLITS, everything[:0]) | {
+            "all": everything[:: -(-len(everything) // (self.limit or len(everything)))]
+        }
 
     def _read_from_stream(self) -> None:
         from src.data.stream.source import open_stream
@@ -213,9 +241,9 @@ class ImageData(LightningDataModule):
         kept = int(self.stream_cache * 2**30)
         self.source = open_stream(self.stream, self.described, self.root, self.cache_dir, kept)
 
-    def _inspect(self, splits: Mapping[str, Indices]) -> Inspection:
-        used = np.sort(np.concatenate(list(splits.values())))
-        found = inspect(self.source, used, self.cache_dir)
+    def _inspect(self, splits: Mapping[str, Indices], train: Indices | None) -> Inspection:
+        used = np.unique(np.concatenate(list(splits.values())))
+        found = inspect(self.source, used, self.cache_dir, train)
         if found.unreadable and self.on_bad_sample == "stop":
             raise UserError(unreadable_message(found.unreadable))
         bad = [sample.index for sample in found.unreadable]
@@ -224,8 +252,14 @@ class ImageData(LightningDataModule):
             first = next(iter([*(row.place for row in self.source.bad_rows), *(one.path for one in self.left_out)]))
             log.warning("data.on_bad_sample=skip: %d left out (%s%s)", left_out, first, ", ..." * (left_out > 1))
         self.splits = {name: indices[~np.isin(indices, bad)] for name, indices in splits.items()}
-        self.samples = found.with_splits(self.splits)
-        if not len(self.splits["train"]) and found.unreadable:
+        if self.repeated == "leave_out":
+            self.splits = without_repeated(self.splits, found)
+        repeated = repeated_remarks(self.splits, found, self.source, self.name_of)
+        self.remarks = (*self.source.remarks, *found.remarks, *repeated)
+        for remark in self.remarks:
+            log.info("%s", remark)
+        self.samples, self.contents = found.with_splits(self.splits), found.contents
+        if not len(self.splits.get("all", self.splits["train"])) and found.unreadable:
             first = found.unreadable[0].path
             raise UserError(f"data.root={self.root}: no readable training image is left; the first bad file is {first}")
         return found
@@ -264,8 +298,8 @@ class ImageData(LightningDataModule):
     def _geometry(self) -> tuple[int, EvalCrop]:
         size, weights = self.image_size, self.preprocessing
         if size == "auto":
-            size = weights.image_size if weights else self.source.image_size
-            log.info("data.image_size=auto: %d, from %s", size, "the weights" if weights else "the data set")
+            size, reason = (weights.image_size, "the weights") if weights else suitable_size(self.source)
+            log.info("data.image_size=auto: %d, from %s", size, reason)
         if self.working is not None and self.working.side < size:
             log.warning(
                 "data.working_size=%d is below data.image_size=%d: images are enlarged", self.working.side, size
@@ -298,7 +332,7 @@ class ImageData(LightningDataModule):
         path = self.source.path(index)
         if path is None:
             return f"#{index}"
-        return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else path.name
+        return printable(str(path.relative_to(self.root)) if path.is_relative_to(self.root) else path.name)
 
     # Loaders
 
@@ -567,33 +601,6 @@ def default_workers(medium: Medium, *, on_gpu: bool) -> int:
     if not on_gpu or isinstance(medium, OnDevice):
         return 0
     return min(8 if medium.decodes else 4, cores())
-
-
-def unreadable_message(bad: Sequence[BadSample]) -> str:
-    """Return the message that lists unreadable samples and says how to go on without them."""
-    count = "1 sample cannot" if len(bad) == 1 else f"{len(bad)} samples cannot"
-    return _bad_message(f"{count} be read", [f"{sample.path} {sample.reason}" for sample in bad])
-
-
-def require_good_rows(source: Source, on_bad_sample: Literal["stop", "skip"]) -> None:
-    """Say what a source remarks of itself. Raises UserError where annotations are wrong and that shall stop the run."""
-    if source.bad_rows and on_bad_sample == "stop":
-        raise UserError("\n".join([bad_rows_message(source.bad_rows), *source.remarks]))
-    for remark in source.remarks:
-        log.warning("%s", remark)
-
-
-def bad_rows_message(bad: Sequence[BadRow]) -> str:
-    """Return the message that lists wrong annotations and says how to go on without them."""
-    count = "1 annotation is" if len(bad) == 1 else f"{len(bad)} annotations are"
-    return _bad_message(f"{count} wrong", [f"{row.place}: {row.reason}" for row in bad])
-
-
-def _bad_message(headline: str, each: Sequence[str], shown: int = 20) -> str:
-    more = [f"  and {len(each) - shown} more"] if len(each) > shown else []
-    lines = [f"  {line}" for line in each[:shown]]
-    advice = "Mend or remove them, or type data.on_bad_sample=skip to leave them out."
-    return "\n".join([f"{headline}:", *lines, *more, advice])
 
 
 def require_nothing_first(source: Source) -> None:

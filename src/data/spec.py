@@ -36,6 +36,8 @@ class DataSpec:
     """The mean box of each class in train, as evaluation sees it; empty where the data have no boxes."""
     working_size: int | None = None
     working_square: bool = False
+    span: tuple[float, float] | None = None
+    """The values that become 0 and 255 in images of more than 8 bits; None: the full range of their type."""
 
     @property
     def working(self) -> WorkingSize | None:

@@ -18,6 +18,7 @@ from src.data.crop import EvalCrop, central_crop, cut_image
 from src.data.decode import Unreadable, decode
 from src.data.module import ImageData
 from src.data.preview import as_rgb
+from src.data.value_range import Span
 from src.data.view import View
 from src.data.working import WorkingSize
 from src.errors import UserError
@@ -110,9 +111,16 @@ class Files(Images):
     """A person's own images, seen through the central crop of evaluation."""
 
     def __init__(
-        self, files: Sequence[Path], channels: int, size: int, crop: EvalCrop, working: WorkingSize | None = None
+        self,
+        files: Sequence[Path],
+        channels: int,
+        size: int,
+        crop: EvalCrop,
+        working: WorkingSize | None = None,
+        span: Span | None = None,
     ) -> None:
         self.files, self.channels, self.size, self.crop, self.working = files, channels, size, crop, working
+        self.span = span
 
     def __len__(self) -> int:
         return len(self.files)
@@ -120,7 +128,7 @@ class Files(Images):
     def __getitem__(self, position: int) -> Item | None:
         file = self.files[position]
         try:
-            whole = decode(file, self.channels, None if self.working is None else self.working.side)
+            whole = decode(file, self.channels, None if self.working is None else self.working.side, self.span)
         except Unreadable as error:
             log.warning("left out: %s %s", file, error.reason)
             return None

@@ -74,7 +74,7 @@ def opened(
 def _files(files: Sequence[Path], subject: Subject | None) -> Files:
     if subject is None:
         return Files(files, 3, IMAGE_SIZE, "whole")
-    return Files(files, subject.channels, subject.image_size, subject.eval_crop, subject.working)
+    return Files(files, subject.channels, subject.image_size, subject.eval_crop, subject.working, subject.span)
 
 
 def _anchor(asked: Mapping[str, Any], subject: Subject) -> Item | None:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from src.config.build import build_alone
 from src.data.crop import EvalCrop
 from src.data.normalize import fixed_statistics, normalize
+from src.data.value_range import Span
 from src.data.working import WorkingSize
 from src.errors import UserError
 from src.models.base import ImageModule
@@ -49,6 +50,8 @@ class Subject:
     device: torch.device
     working: WorkingSize | None = None
     """What images are brought to first, where a run does so."""
+    span: Span | None = None
+    """The values of images of more than 8 bits that are black and white to it."""
 
     def __post_init__(self) -> None:
         whole = self.network if self.model is None else self.model
@@ -122,6 +125,7 @@ def subject_of_run(model: ImageModule, device: torch.device) -> Subject:
         std=spec.std,
         device=device,
         working=spec.working,
+        span=spec.span,
     )
 
 

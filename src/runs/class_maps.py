@@ -157,7 +157,7 @@ def map_classes(
     digits, rows = len(str(len(files))), []
     for number, file in enumerate(files):
         try:
-            image = decode(file, spec.channels, size if isinstance(size, int) else None)
+            image = decode(file, spec.channels, size if isinstance(size, int) else None, spec.span)
             found = mapper.of(image)
         except Unreadable as error:
             log.warning("left out: %s %s", file, error.reason)

@@ -21,6 +21,7 @@ from src.data.augmentation import Augmentation
 from src.data.crop import central_crop
 from src.data.decode import IMAGE_SUFFIXES, Unreadable, decode
 from src.data.image_size import image_size
+from src.data.listing import list_images
 from src.data.normalize import normalize
 from src.data.spec import DataSpec
 from src.data.view import View
@@ -75,7 +76,7 @@ def predict(
     (write_csv if path.suffix == ".csv" else write_json)(path, rows)
     if pictures is not None:
         folder = path.with_name(f"{path.stem}-pictures") if pictures == "auto" else Path(pictures)
-        _draw(model, found.files, rows, spec.channels, folder, asked=pictures != "auto")
+        _draw(model, found.files, rows, spec, folder, asked=pictures != "auto")
     return rows, path
 
 
@@ -121,7 +122,7 @@ def _seen(model: ImageModule, images: _Images, asked: str, batch_size: int, num_
 
 
 def _draw(
-    model: ImageModule, files: Sequence[Path], rows: Sequence[Row], channels: int, folder: Path, *, asked: bool
+    model: ImageModule, files: Sequence[Path], rows: Sequence[Row], spec: DataSpec, folder: Path, *, asked: bool
 ) -> None:
     """Write a PNG per image with its row drawn into it, numbered and named as its file."""
     if type(model).drawing is ImageModule.drawing:
@@ -130,7 +131,7 @@ def _draw(
         return
     digits = len(str(len(files)))
     for number, (file, row) in enumerate(zip(files, rows, strict=True)):
-        picture = model.drawing(decode(file, channels), row)
+        picture = model.drawing(decode(file, spec.channels, span=spec.span), row)
         if picture is not None:
             with atomic(folder / f"{number:0{digits}d}-{file.stem}.png") as stream:
                 Image.fromarray(picture.squeeze()).save(stream, "png")
@@ -149,14 +150,15 @@ def image_files(key: str, source: str) -> list[Path]:
     """Return the images that a file, a folder (with all below it) or a glob names, sorted. Raises UserError if none."""
     path = Path(source)
     if path.is_dir():
-        found = [
-            file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".")
-        ]
+        listing = list_images(path)
+        found = [Path(file) for file in listing.images]
+        if (left_out := listing.left_out()) is not None:
+            log.warning("%s=%s: %s", key, source, left_out)
     elif path.exists():
         found = [path]
     else:
         matches = glob.glob(source, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
-        found = [file for file in map(Path, matches) if file.is_file()]
+        found = [file for file in map(Path, matches) if file.is_file() and "__MACOSX" not in file.parts]
     if not found:
         what = f"no image in the folder {source}" if path.is_dir() else f"no file {source}"
         raise UserError(f"{key}={source}: {what}; images end in {', '.join(sorted(IMAGE_SUFFIXES))}")
@@ -186,14 +188,14 @@ class _Images(Dataset[tuple[NDArray[np.uint8], View] | str]):
         return len(self.files)
 
     def __getitem__(self, position: int) -> tuple[NDArray[np.uint8], View] | str:
-        file, channels, working = self.files[position], self.spec.channels, self.spec.working
+        file, channels, working, span = self.files[position], self.spec.channels, self.spec.working, self.spec.span
         size, crop = self.spec.image_size, self.spec.eval_crop
         try:
             if working is None:
-                image = decode(file, channels)
+                image = decode(file, channels, span=span)
                 height, width = image.shape[:2]
             else:
-                image = working.fitted({"image": decode(file, channels, working.side)})["image"]
+                image = working.fitted({"image": decode(file, channels, working.side, span)})["image"]
                 height, width = image_size(file, channels)
         except Unreadable as error:
             return error.reason

@@ -20,6 +20,7 @@ from src.config.command import Composed
 from src.config.effects import RESUME, Work
 from src.cores import automatic_threads
 from src.errors import UserError
+from src.files import PRINTABLE
 from src.metrics.baseline import BASELINE
 from src.runs import ranks
 from src.runs.directory import RunDirectory, hold_job, lock_run, new_run, open_run, overrides_digest
@@ -281,7 +282,7 @@ def print_figures(figures: Mapping[str, float]) -> None:
     for title, keys in (("", figures.keys() - baselines), ("baselines, not the model's:", baselines)):
         if title and keys:
             print(title)
-        for split in ("train", "val", "test"):
+        for split in ("train", "val", "test", "all"):
             for key in sorted(keys):
                 if key.startswith(f"{split}/"):
                     print(f"{key:{width}}  {figures[key]:.4f}")
@@ -306,7 +307,7 @@ def prepare_process(threads: int, log: Path | None = None) -> None:
     root = logging.getLogger()
     root.handlers = [terminal]
     if log is not None and is_main_process():
-        file = logging.FileHandler(log, delay=True)
+        file = logging.FileHandler(log, delay=True, encoding="utf-8", errors=PRINTABLE)
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         root.handlers.append(file)
     root.setLevel(logging.WARNING)

@@ -84,7 +84,7 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool, la
         if known is None:
             require_strangers(config, spec.contents)
             record.update(started_from=weights_digest(config))
-        record.update(data_digest=spec.digest, left_out=data.left_out_lines())
+        record.update(data_digest=spec.digest, left_out=data.left_out_lines(), remarks=list(data.remarks))
     with record.phase("build"):
         model = build_model(config, spec)
         data.wanted_targets = model.requires

@@ -20,7 +20,7 @@ from src.errors import UserError
 OPTIONS = {
     "folder": None, "files": "boxes.csv", "header": True, "image_column": "image", "label_column": "label",
     "box_columns": ["x0", "y0", "x1", "y1"], "split_column": None, "image_path": "{image}", "box_format": "xyxy",
-    "box_units": "pixels", "classes": None, "objects": "largest", "tolerance": 1.0, "channels": 3,
+    "box_units": "pixels", "classes": None, "objects": "largest", "tolerance": 1.0, "channels": 3, "range": "full",
 }  # fmt: skip
 PLAIN = {
     "crop_scale": None, "crop_ratio": (0.75, 4 / 3), "horizontal_flip": 0.0, "vertical_flip": 0.0, "transforms": {},
@@ -239,7 +239,7 @@ def test_wrong_rows_stop_the_run_or_are_left_out_and_named(root, tmp_path, caplo
             working_size=None, working_shape="keep", store="files", store_budget=0.0, stream=None, stream_cache=1.0,
             shuffle_window=None,
             val_fraction=0.0, test_fraction=0.4, folds=5, fold=None, normalize="none", eval_crop="whole",
-            on_bad_sample=on_bad_sample, limit=None, train_per_class=None, on_rare_class="stop",
+            on_bad_sample=on_bad_sample, repeated="keep", limit=None, train_per_class=None, on_rare_class="stop",
             cache_dir=str(tmp_path / "cache"), augment=Augmentation(**PLAIN), seed=0,
         )  # fmt: skip
 

@@ -14,7 +14,7 @@ from src.errors import UserError
 
 OPTIONS = {
     "annotations": "annotations/instances_{split}2017.json", "images": "{split}2017", "classes": None, "crowds": "skip",
-    "objects": "largest", "box_units": "pixels", "tolerance": 1.0, "channels": 3,
+    "objects": "largest", "box_units": "pixels", "tolerance": 1.0, "channels": 3, "range": "full",
 }  # fmt: skip
 CATEGORIES = [{"id": 18, "name": "dog"}, {"id": 3, "name": "car"}, {"id": 90, "name": "brush"}]
 

@@ -30,7 +30,10 @@ def opened(root: Path, text: str, **arguments: object) -> Csv:
         "label_column": "label",
         "label_separator": None,
         "split_column": None,
+        "image_path": "{image}",
+        "exclusive": False,
         "channels": 3,
+        "range": "full",
     }
     source = Csv(str(root), **options | arguments)
     source.prepare()
@@ -184,7 +187,7 @@ def test_what_is_no_data_set_is_told_so(root: Path, text: str, options: dict[str
 def test_a_missing_table_shows_those_that_exist(root: Path) -> None:
     with pytest.raises(UserError, match=r"tables there: labels\.csv"):
         opened(root, "image,label\n", file="label.csv")
-    source = Csv(str(root / "none"), "labels.csv", "image", "label", None, None, 3)
+    source = Csv(str(root / "none"), "labels.csv", "image", "label", None, None, "{image}", False, 3, "full")
     with pytest.raises(UserError, match="no such folder"):
         source.setup()
 
@@ -202,3 +205,114 @@ def test_the_digest_covers_every_label(root: Path) -> None:
 def test_workers_can_have_it(root: Path) -> None:
     source = pickle.loads(pickle.dumps(opened(root, "image,label\na.png,1\nb.png,2\n")))
     assert source.read(1)["label"] == 1
+
+
+def test_tables_in_the_folders_of_splits_name_images_beside_them(root: Path) -> None:
+    for folder, members in (("train", "ab"), ("valid", "c"), ("Test", "d")):
+        (root / folder).mkdir()
+        for name in members:
+            (root / f"{name}.png").rename(root / folder / f"{name}.png")
+        rows = "".join(f"{name}.png,{'dog' if name in 'ac' else 'cat'}\n" for name in members)
+        (root / folder / "metadata.csv").write_text(f"file_name,label\n{rows}")
+    source = opened(root, "", file="*/metadata.csv", image_column="file_name")
+    splits = {split: [source.path(i).name for i in part] for split, part in source.splits().items()}
+    assert splits == {"train": ["a.png", "b.png"], "val": ["c.png"], "test": ["d.png"]}
+    by_key = opened(root, "", file="*/metadata.csv", image_column="file_name", image_path="{folder}/{image}")
+    assert [by_key.path(i) for i in range(4)] == [source.path(i) for i in range(4)]
+
+
+def test_tables_named_after_splits_are_those_splits(root: Path) -> None:
+    (root / "train.csv").write_text("image,label\na.png,x\nb.png,y\n")
+    (root / "test.csv").write_text("image,label\nc.png,x\n")
+    source = opened(root, "image,label\nd.png,x\n", file="t*.csv")
+    assert {split: len(part) for split, part in source.splits().items()} == {"train": 2, "test": 1}
+    with pytest.raises(UserError, match=r"some are named after splits, but not .*labels\.csv"):
+        opened(root, "image,label\nd.png,x\n", file="*.csv")
+
+
+def test_lines_of_json_are_a_table(root: Path) -> None:
+    lines = ['{"file_name": "a.png", "label": "dog"}', "", '{"file_name": "b.png", "label": "cat", "note": null}']
+    (root / "metadata.jsonl").write_text("\n".join(lines))
+    assert opened(root, "", file="metadata.jsonl", image_column="file_name").classes == ("cat", "dog")
+    (root / "several.jsonl").write_text(
+        '{"image": "a.png", "label": ["sun", "sea"]}\n{"image": "b.png", "label": []}\n'
+    )
+    several = opened(root, "", file="several.jsonl", label_separator="|")
+    assert [several.read(i)["label"].tolist() for i in (0, 1)] == [[1, 1], [0, 0]]
+    (root / "bad.jsonl").write_text('{"image": "a.png", "label": "x"}\n[1]\n')
+    with pytest.raises(UserError, match=r"bad\.jsonl is no readable table: line 2 is no object"):
+        opened(root, "", file="bad.jsonl")
+
+
+def test_paths_of_another_machine_are_mapped_by_the_last_part_of_them(root: Path) -> None:
+    (root / "images").mkdir()
+    for name in "ab":
+        (root / f"{name}.png").rename(root / "images" / f"{name}.png")
+    text = "image,label\n/data/upload/1/a.png,x\nC:\\pictures\\b.png,y\n"
+    with pytest.raises(UserError) as caught:
+        opened(root, text)
+    assert "images/a.png is there: data.source.image_path=\"'images/{name}'\"" in str(caught.value)
+    source = opened(root, text, image_path="images/{name}")
+    assert [source.path(i) for i in (0, 1)] == [root / "images/a.png", root / "images/b.png"]
+
+
+@pytest.mark.parametrize("pattern", ["images", "{picture}", "{image", "{image}{0}"])
+def test_a_pattern_that_names_no_image_is_told(root: Path, pattern: str) -> None:
+    with pytest.raises(UserError, match=r"data\.source\.image_path"):
+        opened(root, "image,label\na.png,x\nb.png,y\n", image_path=pattern)
+
+
+def test_usual_names_of_splits_stand_in_the_column_in_any_case(root: Path) -> None:
+    parts = ["TRAIN", "Training", "dev", "Valid", "testing", "eval"]
+    text = "image,label,s\n" + "".join(
+        f"{n}.png,{i % 2},{s}\n" for i, (n, s) in enumerate(zip("abcdef", parts, strict=True))
+    )
+    splits = opened(root, text, split_column="s").splits()
+    assert {name: part.tolist() for name, part in splits.items()} == {"train": [0, 1], "val": [2, 3], "test": [4, 5]}
+
+
+def test_missing_labels_of_other_programs_are_no_class(root: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        opened(root, "image,label\na.png,x\nb.png,NaN\nc.png,y\nd.png,\n")
+    assert "labels.csv:3: no label in the column label (NaN)" in str(caught.value)
+    assert "labels.csv:5: no label in the column label" in str(caught.value)
+
+
+def test_whole_numbers_written_as_floats_are_whole_numbers(root: Path) -> None:
+    source = opened(root, "image,label\na.png,1.0\nb.png,0.0\nc.png,1\nd.png,10.0\n")
+    assert source.classes == ("0", "1", "10")
+    assert source.labels().tolist() == [1, 0, 1, 2]
+    assert opened(root, "image,label\na.png,1.5\nb.png,01\n").classes == ("01", "1.5")
+
+
+def test_columns_that_exclude_each_other_are_one_label(root: Path) -> None:
+    text = "image, sun,rain\na.png,1,0\nb.png,0,1\nc.png,0,1\n"
+    (remark,) = opened(root, text, label_column=["sun", "rain"]).remarks
+    assert "data.source.exclusive=true" in remark
+    source = opened(root, text, label_column=["sun", "rain"], exclusive=True)
+    assert not source.multilabel
+    assert source.labels().tolist() == [0, 1, 1]
+    assert source.read(1)["label"] == 1
+    with pytest.raises(
+        UserError, match=r"labels\.csv:3: data\.source\.exclusive=true, but 2 of the labels are 1: sun, rain"
+    ):
+        opened(root, "image,sun,rain\na.png,1,0\nb.png,1,1\n", label_column=["sun", "rain"], exclusive=True)
+
+
+def test_labels_that_differ_in_case_and_images_named_twice_are_told(root: Path) -> None:
+    remarks = " ".join(opened(root, "image,label\na.png,Cat\nb.png,cat\na.png,Cat\n").remarks)
+    assert "upper and lower case only: Cat and cat" in remarks
+    assert "1 rows name an image that an earlier row names" in remarks
+
+
+def test_a_table_without_a_header_or_of_another_encoding_is_told(root: Path) -> None:
+    with pytest.raises(
+        UserError, match="looks like a row: put one with the names of the columns above it, such as image,label"
+    ):
+        opened(root, "a.png,x\nb.png,y\n")
+    (root / "latin.csv").write_bytes("image,label\na.png,Kuh\nb.png,Bär\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"latin\.csv:3: is no readable table: not UTF-8"):
+        opened(root, "", file="latin.csv")
+    (root / "unicode.txt").write_bytes("image\tlabel\na.png\tKuh\nb.png\tBär\n".encode("utf-16"))
+    assert opened(root, "", file="unicode.txt").classes == ("Bär", "Kuh")
+    assert opened(root, "image|label\na.png|x\nb.png|y\n").classes == ("x", "y")

@@ -271,7 +271,7 @@ def test_a_damaged_size_does_not_fill_the_memory() -> None:
     data = bytearray(encoded(noise(), "JPEG"))
     size = data.find(b"\xff\xc0") + 5  # height and width follow the marker, its length and the precision
     data[size : size + 4] = b"\xf0\0\xf0\0"
-    with pytest.raises(Unreadable, match="exceeds limit"):
+    with pytest.raises(Unreadable, match="exceeds the limit"):
         decode(bytes(data), 3)
 
 

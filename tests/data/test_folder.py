@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from PIL import Image
 
 from src.data.sources.folder import Folder
 from src.errors import UserError
+from src.files import write_csv
+from src.runs.prediction import image_files
 
 
 def make(root: Path, *names: str) -> Path:
@@ -29,7 +32,7 @@ def make(root: Path, *names: str) -> Path:
 
 
 def opened(root: Path, channels: int = 3) -> Folder:
-    source = Folder(str(root), None, channels)
+    source = Folder(str(root), None, channels, "auto", "full")
     source.prepare()
     source.setup()
     return source
@@ -123,3 +126,149 @@ def test_a_file_is_no_root(tmp_path: Path) -> None:
     make(tmp_path, "a.png")
     with pytest.raises(UserError, match="Not a directory"):
         opened(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("training_set", "test_set"), ("train_images", "test_images"), ("Train", "Testing"), ("TRAINING", "eval"),
+        ("seg_train/seg_train", "seg_test/seg_test"), ("trainval", "test"),
+    ],
+)  # fmt: skip
+def test_splits_are_known_by_their_usual_names_and_nested_twice(tmp_path: Path, train: str, test: str) -> None:
+    files = [f"{train}/cat/1.png", f"{train}/dog/2.png", f"{test}/cat/3.png"]
+    source = opened(make(tmp_path, *files))
+    assert source.classes == ("cat", "dog")
+    assert {split: [names(source, tmp_path)[i] for i in part] for split, part in source.splits().items()} == {
+        "train": files[:2],
+        "test": files[2:],
+    }
+
+
+@pytest.mark.parametrize("others", [("bus", "car"), ("control",), ("bus", "car", "van")])
+def test_a_class_may_be_called_train(tmp_path: Path, others: tuple[str, ...]) -> None:
+    source = opened(make(tmp_path, *(f"{name}/{i}.png" for name in ("train", *others) for i in range(2))))
+    assert source.classes == tuple(sorted(("train", *others)))
+    assert set(source.splits()) == {"all"}
+
+
+def test_folders_that_are_no_split_and_not_used_are_named(tmp_path: Path) -> None:
+    root = make(
+        tmp_path,
+        *("train/a/1.png", "train/b/1.png", "test/a/1.png", "test2/a/2.png", "seg_pred/9.png", "docs/notes/"),
+    )
+    source = opened(root)
+    assert set(source.splits()) == {"train", "test"}
+    assert len(source) == 3
+    (remark,) = source.remarks
+    assert "seg_pred/, test2/ hold images and are not used" in remark
+    assert 'data.source.splits="{train: train, val: seg_pred, test: test}"' in remark
+
+
+def test_what_could_be_splits_or_classes_asks_with_keys_to_type(tmp_path: Path) -> None:
+    root = make(tmp_path, *(f"{top}/{inner}/1.png" for top in ("bus", "car", "train") for inner in ("old", "new")))
+    with pytest.raises(UserError) as caught:
+        opened(root)
+    assert "are bus, car, train splits or classes? Type data.source.splits=none" in str(caught.value)
+    as_classes = Folder(str(root), None, 3, "none", "full")
+    as_classes.setup()
+    assert as_classes.classes == ("bus", "car", "train")
+    as_splits = Folder(str(root), None, 3, {"train": "bus", "test": "car"}, "full")
+    as_splits.setup()
+    assert (as_splits.classes, {name: len(part) for name, part in as_splits.splits().items()}) == (
+        ("new", "old"), {"train": 2, "test": 2}
+    )  # fmt: skip
+    named = Folder(str(root), ["bus", "car", "train"], 3, "auto", "full")
+    named.setup()
+    assert named.classes == ("bus", "car", "train")
+
+
+@pytest.mark.parametrize(
+    ("splits", "words"),
+    [
+        ({"train": "bus", "tset": "car"}, "tset is no split"),
+        ({"test": "bus"}, "train is missing"),
+        ({"train": "buss"}, "data.source.splits.train=buss: no such folder"),
+    ],
+)
+def test_wrong_splits_are_told(tmp_path: Path, splits: dict[str, str], words: str) -> None:
+    make(tmp_path, "bus/a/1.png", "bus/b/1.png")
+    with pytest.raises(UserError, match=words):
+        Folder(str(tmp_path), None, 3, splits, "full").setup()
+
+
+def test_class_folders_that_hold_the_same_folders_are_told(tmp_path: Path) -> None:
+    files = [f"{top}/{inner}/1.png" for top in ("first", "second") for inner in ("cat", "dog")]
+    (remark,) = opened(make(tmp_path, *files)).remarks
+    assert "all 2 class folders hold the same folders, cat, dog" in remark
+    assert 'data.source.splits="{train: first, test: second}"' in remark
+
+
+def test_files_of_other_endings_are_counted(tmp_path: Path) -> None:
+    root = make(tmp_path, "cat/1.png", "dog/2.png")
+    for name in ("cat/a.heic", "cat/b.HEIC", "dog/c.tga", "dog/none", "dog/notes.txt", "dog/.DS_Store"):
+        (root / name).write_bytes(b"x")
+    (remark,) = opened(root).remarks
+    assert "4 files left out" in remark
+    assert all(words in remark for words in ("2 end in .heic", "1 end in .tga", "1 have no ending", "cat/a.heic"))
+
+
+def test_training_and_prediction_list_the_same_images(tmp_path: Path) -> None:
+    make(tmp_path, "real/cat/1.png", "real/cat/.ipynb_checkpoints/1-checkpoint.png", "real/__MACOSX/x.png")
+    make(tmp_path, "set/dog/2.png")
+    (tmp_path / "set/cat").symlink_to("../real/cat")
+    (tmp_path / "real/cat/round").symlink_to("..")  # back to a folder above: not followed
+    source = opened(tmp_path / "set")
+    expected = ["cat/1.png", "dog/2.png"]
+    found = [file.relative_to(tmp_path / "set").as_posix() for file in image_files("input", str(tmp_path / "set"))]
+    assert [name for name in names(source, tmp_path / "set") if "round" not in name] == expected
+    assert [name for name in found if "round" not in name] == expected
+    assert names(source, tmp_path / "set") == found
+    assert len(image_files("input", str(tmp_path / "real"))) == 1
+
+
+def test_classes_that_differ_in_case_alone_are_told(tmp_path: Path) -> None:
+    (remark,) = opened(make(tmp_path, "Cat/1.png", "cat/1.png", "dog/1.png")).remarks
+    assert "upper and lower case only: Cat and cat" in remark
+    with pytest.raises(UserError, match="Cat: no such class in train; is it cat, spelt otherwise"):
+        opened(make(tmp_path / "two", "train/cat/1.png", "train/dog/1.png", "test/Cat/1.png"))
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"images/1.png": b"", "labels/1.txt": b"0 .5 .5 .1 .1", "data.yaml": b"names: [a]"}, "a YOLO set"),
+        ({"train/images/1.png": b"", "train/labels/1.txt": b"0 .5 .5 .1 .1"}, "a YOLO set"),
+        ({"train/1.png": b"", "train/_annotations.coco.json": b"{}"}, "type data=coco"),
+        ({"annotations/a.json": b'{"images": [], "annotations": []}', "train2017/1.png": b""}, "type data=coco"),
+        ({"Annotations/1.xml": b"<annotation></annotation>", "JPEGImages/1.png": b""}, "type data=voc"),
+        ({"1.png": b"", "labels.csv": b"image,label"}, "type data=csv"),
+        ({"photos.zip": b"PK"}, "photos.zip: unpack it"),
+    ],
+)
+def test_a_set_of_another_format_is_told_with_what_to_type(tmp_path: Path, files: dict[str, bytes], words: str) -> None:
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        opened(tmp_path)
+    assert words in str(caught.value)
+    assert "remove" not in str(caught.value)
+
+
+def test_a_folder_in_a_folder_of_its_name_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        opened(make(tmp_path, "photos/photos/cat/1.png", "photos/photos/dog/1.png"))
+    assert f"did you mean data.root={tmp_path / 'photos/photos'}?" in str(caught.value)
+
+
+def test_names_that_are_no_utf_8_become_classes_that_can_be_written(tmp_path: Path) -> None:
+    make(tmp_path, "dog/1.png")
+    folder = tmp_path / os.fsdecode(b"B\xe4r")
+    folder.mkdir()
+    Image.new("RGB", (4, 4)).save(folder / os.fsdecode(b"bild_\xe4.png"))
+    source = opened(tmp_path)
+    assert source.classes == ("B\\xe4r", "dog")
+    assert source.read(0)["image"].shape == (4, 4, 3)
+    write_csv(tmp_path / "rows.csv", [{"path": str(source.path(0))}])
+    assert (tmp_path / "rows.csv").read_text() == f"path\n{tmp_path}/B\\xe4r/bild_\\xe4.png\n"

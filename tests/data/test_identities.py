@@ -27,7 +27,7 @@ def people(tmp_path: Path) -> Path:
 
 
 def opened(root: Path, pairs: str | None = None, triplets: str | None = None) -> IdentityFolder:
-    source = IdentityFolder(str(root), None, 1, pairs, triplets)
+    source = IdentityFolder(str(root), None, 1, pairs, triplets, "auto", "full")
     source.setup()
     return source
 
@@ -162,6 +162,6 @@ def test_lists_belong_to_the_digest_of_the_data(people, tmp_path_factory):
 def test_the_folder_may_lie_below_the_root_or_be_it(tmp_path):
     make(tmp_path / "faces", "a/1.png", "a/2.png", "b/1.png", "b/2.png")
     for root in (tmp_path, tmp_path / "faces"):
-        source = IdentityFolder(str(root), "faces", 1, None, None)
+        source = IdentityFolder(str(root), "faces", 1, None, None, "auto", "full")
         source.setup()
         assert source.classes == ("a", "b")

@@ -38,7 +38,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def inspected(root: Path, indices: list[int] | None = None, cache: Path | None = None) -> Inspection:
-    source = Folder(str(root), None, 3)
+    source = Folder(str(root), None, 3, "auto", "full")
     source.setup()
     used = np.arange(len(source)) if indices is None else np.array(indices)
     return inspect(source, used, cache or root.parent / "cache")
@@ -134,7 +134,7 @@ def test_a_broken_cache_is_made_anew(root: Path, content: bytes) -> None:
 
 
 def test_a_file_that_vanished_is_unreadable(root: Path) -> None:
-    source = Folder(str(root), None, 3)
+    source = Folder(str(root), None, 3, "auto", "full")
     source.setup()
     inspect(source, np.arange(10), root.parent / "cache")
     (root / "cat/0.png").unlink()
@@ -144,7 +144,7 @@ def test_a_file_that_vanished_is_unreadable(root: Path) -> None:
 
 def test_channels_are_part_of_what_is_known(root: Path) -> None:
     inspected(root)
-    source = Folder(str(root), None, 5)
+    source = Folder(str(root), None, 5, "auto", "full")
     source.setup()
     bad = inspect(source, np.arange(10), root.parent / "cache").unreadable
     assert len(bad) == 10

@@ -216,7 +216,8 @@ def test_a_source_of_boxes_without_nothing_is_refused(tmp_path):
         source=source, root=".", image_size=50, batch_size=1, num_workers=0, val_fraction=0.0, test_fraction=0.2,
         working_size=None, working_shape="keep", store="files", store_budget=0.0, stream=None, stream_cache=1.0,
         shuffle_window=None,
-        folds=5, fold=None, normalize="none", eval_crop=1.0, on_bad_sample="stop", limit=None, train_per_class=None,
+        folds=5, fold=None, normalize="none", eval_crop=1.0, on_bad_sample="stop", repeated="keep", limit=None,
+        train_per_class=None,
         on_rare_class="stop", cache_dir=str(tmp_path), augment=augmentation(), seed=0,
     )  # fmt: skip
     with pytest.raises(UserError, match="its first class must be `nothing`; its classes are thing, other"):

@@ -14,6 +14,7 @@ from src.errors import UserError
 OPTIONS = {
     "annotations": "auto", "images": "auto", "lists": "auto", "classes": None, "objects": "largest", "difficult": True,
     "first_pixel": 1, "without_annotation": "error", "box_units": "pixels", "tolerance": 1.0, "channels": 3,
+    "range": "full",
 }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from src.data import crop, decode, image_headers, working
+from src.data import crop, decode, image_headers, value_range, working
 from src.data.inspection import hash_of
 from src.data.media.packed import MANIFEST, Packed
 from src.data.media.packing import pack, packed_so_far
@@ -62,6 +62,7 @@ class Wanted:
             "channels": self.source.channels,
             "working_size": None if self.working is None else self.working.side,
             "working_shape": "square" if self.working is not None and self.working.square else "keep",
+            "range": None if self.source.span is None else list(self.source.span),
             "decoder": _rules(type(self.source)),
         }
 
@@ -94,7 +95,7 @@ class Wanted:
 
 def _rules(source: type[Source]) -> str:
     """Return a digest of how pixels come about: the source's own code, ours and the versions of the decoders."""
-    modules = [*(inspect.getmodule(kind) for kind in source.__mro__), crop, decode, image_headers, working]
+    modules = [*(inspect.getmodule(kind) for kind in source.__mro__), crop, decode, image_headers, value_range, working]
     files = {
         module.__name__: hash_of(Path(file).read_bytes())
         for module in modules

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,8 +59,13 @@ class Source(ABC):
     """Which of `keypoints` trade places in a mirror image, such as ((0, 1),) for the left and the right eye; () for
     none of them. None: nobody has said so, and images with keypoints cannot be mirrored."""
     multilabel: bool = False
-    image_size: int = 224
-    """The input size that suits this source, used where `data.image_size` and the weights say nothing."""
+    image_size: int | None = None
+    """The input size that suits this source, used where `data.image_size` and the weights say nothing; None: by the
+    sizes of its images."""
+    range: Literal["auto", "full"] | list[float] = "full"
+    """What 0 and 255 stand for in images of more than 8 bits, as it was asked for."""
+    span: tuple[float, float] | None = None
+    """What it came to: the values that `read` makes 0 and 255; None: the full range of the file's type."""
     at_least: int | None = None
     """Pixels of the shorter side down to which `read` may reduce an image where decoding that is cheaper; None: never.
     Whoever reads brings it to `data.working_size` afterwards, so that a source may ignore this."""

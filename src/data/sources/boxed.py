@@ -148,7 +148,7 @@ class BoxedImages(Source):
     def read(self, index: int) -> Sample:
         """Decode one image. Raises Unreadable where its size is not that of its annotation."""
         path = self.path(index)
-        image = decode(path, self.channels, self.at_least)
+        image = decode(path, self.channels, self.at_least, self.span)
         height, width = self._sizes[index].tolist()
         if image.shape[:2] not in reduced_sizes(height, width, self.at_least):
             found = f"{image.shape[1]} x {image.shape[0]}"

@@ -53,10 +53,12 @@ class BoxesCsv(BoxedImages):
         objects: Literal["largest", "single"],
         tolerance: Annotated[float, Ge(0)],
         channels: Annotated[int, Ge(1)],
+        range: Literal["auto", "full"] | Annotated[list[float], Len(2, 2)],
     ) -> None:
         super().__init__(
             root, classes=classes, objects=objects, box_units=box_units, tolerance=tolerance, channels=channels
         )
+        self.range = range
         self.folder, self.files, self.header = folder, files, header
         self.columns = {"image_column": image_column, "label_column": label_column}
         self.columns |= {f"box_columns[{number}]": column for number, column in enumerate(box_columns)}

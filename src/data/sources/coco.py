@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Len
 
 from src.data.decode import Unreadable
 from src.data.image_size import image_size
@@ -48,10 +48,12 @@ class Coco(BoxedImages):
         box_units: Literal["pixels", "relative"],
         tolerance: Annotated[float, Ge(0)],
         channels: Annotated[int, Ge(1)],
+        range: Literal["auto", "full"] | Annotated[list[float], Len(2, 2)],
     ) -> None:
         super().__init__(
             root, classes=classes, objects=objects, box_units=box_units, tolerance=tolerance, channels=channels
         )
+        self.range = range
         self.annotations, self.images, self.crowds = annotations, images, crowds
         self._categories = Categories()
         self._noticed: Counter[str] = Counter()

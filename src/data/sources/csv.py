@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
-from annotated_types import Ge, MinLen
+from annotated_types import Ge, Len, MinLen
 from numpy.typing import NDArray
 
 from src.config.main_figure import several_labels
 from src.data.decode import decode
 from src.data.sources.base import Indices, Sample, Source
-from src.data.sources.label_table import Columns, read_table
+from src.data.sources.folder import alike_but_for_case
+from src.data.sources.image_path import ImagePath
+from src.data.sources.label_table import Columns, read_tables
 from src.data.sources.table_rows import in_order, missing_table
 from src.errors import UserError
 
 
 class Csv(Source):
-    """Images named by a table, relative to `root` or absolute; `file` is relative to `root` too.
+    """Images named by a table, relative to `root` (or where `image_path` says) or absolute.
+
+    `file` is relative to `root` too, or a glob of tables, whose folders or names may be those of splits.
 
     - `label_column` a name: each image has the one label that stands there;
     - with `label_separator`, it has those that stand there, none where the cell is empty;
-    - `label_column` a list: a column per label, each cell 0 or 1.
+    - `label_column` a list: a column per label, each cell 0 or 1; one label again where they are `exclusive`.
 
-    In the last two cases `label` is float32 (K,), a 1 for each label the image has. Classes are the sorted labels
-    (whole numbers by value), or the columns in their order. `split_column` holds train, val (valid, validation), test.
+    Else, in the last two cases, `label` is float32 (K,), a 1 for each label the image has. Classes are the sorted
+    labels (whole numbers by value), or the columns in their order. `split_column` holds train, val and test by any of
+    their usual names.
     """
 
     targets: ClassVar[tuple[str, ...]] = ("label",)
@@ -39,26 +45,34 @@ class Csv(Source):
         label_column: str | list[str],
         label_separator: Annotated[str, MinLen(1)] | None,
         split_column: str | None,
+        image_path: str,
+        exclusive: bool,
         channels: Annotated[int, Ge(1)],
+        range: Literal["auto", "full"] | Annotated[list[float], Len(2, 2)],
     ) -> None:
         one_column = isinstance(label_column, str)
         if label_separator is not None and not one_column:
             raise UserError("data.source.label_separator divides one column, but data.source.label_column is a list")
+        if exclusive and one_column:
+            raise UserError("data.source.exclusive=true is of a list of columns, but data.source.label_column is one")
         self.root = Path(root).expanduser()
         self.file = self.root / file
-        self.columns = Columns(image_column, label_column, label_separator, split_column)
-        self.channels = channels
-        self.multilabel = several_labels(label_column, label_separator)
+        self.columns = Columns(image_column, label_column, label_separator, split_column, exclusive)
+        self.image_path = image_path
+        ImagePath(image_path, self.root)
+        self.channels, self.range = channels, range
+        self.multilabel = several_labels(label_column, label_separator, exclusive)
         self._images: list[str] = []
         self._labels: NDArray[np.bool_] = np.empty((0, 0), np.bool_)  # (N, K)
         self._splits: dict[str, Indices] = {}
 
     def setup(self) -> None:
         """Read the table. Raises UserError with all rows that are wrong, or where a label has no training image."""
-        try:
-            table = read_table(self.file, self.root, self.columns)
-        except FileNotFoundError:
-            raise UserError(missing_table(self.root, "file", self.file)) from None
+        pattern = os.path.relpath(self.file, self.root)
+        files = [self.file] if self.file.is_file() else sorted(path for path in self.root.glob(pattern) if path.is_file())  # fmt: skip # noqa: E501
+        if not files:
+            raise UserError(missing_table(self.root, "file", self.file))
+        table = read_tables(files, ImagePath(self.image_path, self.root), self.columns)
         self.classes = self._class_names(table.labels)
         numbers = {name: number for number, name in enumerate(self.classes)}
         self._images = table.images
@@ -68,6 +82,23 @@ class Csv(Source):
         names = np.array(table.splits)
         self._splits = {str(name): np.flatnonzero(names == name) for name in np.unique(names)}
         self._check_classes()
+        self.remarks = self._remarks(table.labels)
+
+    def _remarks(self, labels: Sequence[Sequence[str]]) -> tuple[str, ...]:
+        remarks = []
+        if isinstance(self.columns.label_column, list) and self.multilabel and {len(row) for row in labels} == {1}:
+            remarks.append(
+                f"{self.file}: every image has exactly one of the labels; if they exclude each other, type "
+                "data.source.exclusive=true"
+            )
+        if twice := alike_but_for_case(self.classes):
+            remarks.append(f"{self.file}: labels that differ in upper and lower case only: {', '.join(twice[:10])}")
+        if repeated := len(self._images) - len(set(self._images)):
+            remarks.append(
+                f"{self.file}: {repeated} rows name an image that an earlier row names, each counts as an image of its "
+                "own; several labels of an image stand in one row (data.source.label_separator)"
+            )
+        return tuple(remarks)
 
     def __len__(self) -> int:
         return len(self._images)
@@ -76,7 +107,8 @@ class Csv(Source):
         """Decode one image."""
         path, row = self.path(index), self._labels[index]
         label = row.astype(np.float32) if self.multilabel else int(row.argmax())
-        return {"image": decode(path, self.channels, self.at_least), "label": label, "index": index, "path": str(path)}
+        image = decode(path, self.channels, self.at_least, self.span)
+        return {"image": image, "label": label, "index": index, "path": str(path)}
 
     def labels(self) -> NDArray[np.int64]:
         """Return the label of each image; of several the rarest, -1 for none."""

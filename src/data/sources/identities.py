@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Len
 
+from src.data.listing import Listing
 from src.data.sources.base import Indices, Pairs
-from src.data.sources.folder import Folder, check_classes, images_by_class, split_folders
+from src.data.sources.folder import Folder, check_classes, class_remarks, images_by_class
+from src.data.sources.folder_layout import find_layout
 from src.data.sources.identity_lists import People, read_pairs, read_triplets
 
 
@@ -27,8 +29,10 @@ class IdentityFolder(Folder):
         channels: Annotated[int, Ge(1)],
         pairs: str | None,
         triplets: str | None,
+        splits: Literal["auto", "none"] | dict[str, str],
+        range: Literal["auto", "full"] | Annotated[list[float], Len(2, 2)],
     ) -> None:
-        super().__init__(root, None, channels)
+        super().__init__(root, None, channels, splits, range)
         if folder is not None and (self.root / folder).is_dir():
             self.root = self.root / folder
         self.pairs_file = None if pairs is None else self.root / pairs
@@ -36,16 +40,17 @@ class IdentityFolder(Folder):
         self._pairs: Pairs | None = None
         self._triplets: Indices | None = None
 
-    def setup(self) -> None:
+    def _find(self) -> None:
         """List the files, and read the lists. Raises UserError with everything that is wrong with one of them."""
-        folders = split_folders(self.root)
+        layout, listing = find_layout(self.root, self.told_splits), Listing()
         found: dict[str, dict[str, list[str]]] = {}
-        for split, folder in folders.items():
-            people = images_by_class(folder)
+        for split, folder in layout.splits.items():
+            people = images_by_class(folder, listing)
             check_classes(self.root, folder, people)
             found[split] = {name: sorted(people[name], key=natural) for name in sorted(people, key=natural)}
         names = {name for people in found.values() for name in people}
         self._list(tuple(sorted(names, key=natural)), found)
+        self.remarks = (*layout.remarks, *class_remarks(self.root, {name: [] for name in names}, listing))
         known = People(self.classes, self._labels, self.root, self._files)
         if self.pairs_file is not None:
             self._pairs = read_pairs(self.pairs_file, known)

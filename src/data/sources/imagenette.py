@@ -53,7 +53,7 @@ class Imagenette(Folder):
     ) -> None:
         if noise and classes is not None:
             raise UserError(f"data.source.noise={noise} mixes all ten classes up; leave out data.source.classes")
-        super().__init__(root, classes, channels=3)
+        super().__init__(root, classes, channels=3, splits="auto", range="full")
         self.size, self.noise = size, noise
 
     def prepare(self) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from src.data.sources.table_rows import read_rows, require_columns, split_of, wrong_rows
+from src.data.sources.image_path import ImagePath, is_file
+from src.data.sources.table_rows import read_rows, require_columns, split_of, split_of_tables, wrong_rows
 from src.errors import UserError
 
 _ZERO_OR_ONE = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
+_NO_LABEL = frozenset({"", "nan", "<na>", "#n/a", "null"})
+"""What programs write, in lower case, where there is no value."""
+_FLOAT = re.compile(r"-?\d+\.0+")
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,7 @@ class Columns:
     label_column: str | list[str]
     label_separator: str | None
     split_column: str | None
+    exclusive: bool
 
     def named(self) -> list[tuple[str, str]]:
         """Return (argument, column) for every column that must be there."""
@@ -38,40 +43,48 @@ class LabelTable:
     splits: list[str] = field(default_factory=list)
 
 
-def read_table(file: Path, root: Path, columns: Columns) -> LabelTable:
-    """Read a table of images and labels, a header above them.
+def read_tables(files: Sequence[Path], images: ImagePath, columns: Columns) -> LabelTable:
+    """Read tables of images and labels, each with a header; without a split column their names may tell the split.
 
     Raises FileNotFoundError, and UserError that lists every wrong row with its line: a missing file or label, an
     unknown split, a wrong number of fields.
     """
-    wrong: list[str] = []
-    rows = read_rows(file, header=True)
-    require_columns(file, rows.header, columns.named())
     table = LabelTable()
-    for line, row in rows.cells:
-        fault = rows.width_fault(row)
-        faults = [fault] if fault else _add(dict(zip(rows.header, row, strict=True)), table, root, columns)
-        if faults:
-            wrong.append(f"  {file}:{line}: {'; '.join(faults)}")
-    if wrong:
-        raise wrong_rows(file, wrong)
+    splits = ["all"] * len(files) if columns.split_column is not None else split_of_tables(files)
+    for file, split in zip(files, splits, strict=True):
+        wrong: list[str] = []
+        rows = read_rows(file, header=True)
+        require_columns(file, rows.header, columns.named())
+        for line, row in rows.cells:
+            fault = rows.width_fault(row)
+            cells = {} if fault else dict(zip(rows.header, row, strict=True))
+            faults = [fault] if fault else _add(cells, table, file, split, images, columns)
+            if faults:
+                wrong.append(f"  {file}:{line}: {'; '.join(faults)}")
+        if wrong:
+            raise wrong_rows(file, wrong)
     if not table.images:
-        raise UserError(f"{file}: no rows below the header")
+        raise UserError(f"{files[0]}: no rows below the header")
     return table
 
 
-def _add(cells: Mapping[str, str], table: LabelTable, root: Path, columns: Columns) -> list[str]:
+def _add(
+    cells: Mapping[str, str], table: LabelTable, file: Path, split: str, images: ImagePath, columns: Columns
+) -> list[str]:
     """Add a row to the table and return what is wrong with it."""
     faults: list[str] = []
+    labels = _labels(cells, columns, faults)
     image = cells[columns.image_column]
     if not image:
         faults.append(f"no file in the column {columns.image_column}")
-    elif not os.path.isfile(f"{root / image}"):  # noqa: PTH113 - half the time of Path's, for every row
-        faults.append(f"no such image: {root / image}")
+    else:
+        image = images.of(image, labels[0] if labels else "", file)
+        if not is_file(images.root / image):
+            faults.append(images.missing(image))
     table.images.append(image)
-    table.labels.append(_labels(cells, columns, faults))
+    table.labels.append(labels)
     column = columns.split_column
-    table.splits.append("all" if column is None else split_of(cells[column], column, faults))
+    table.splits.append(split if column is None else split_of(cells[column], column, faults))
     return faults
 
 
@@ -79,12 +92,21 @@ def _labels(cells: Mapping[str, str], columns: Columns, faults: list[str]) -> li
     column, separator = columns.label_column, columns.label_separator
     if isinstance(column, str):
         if separator is not None:
-            return [label for part in cells[column].split(separator) if (label := part.strip())]
-        if not cells[column]:
-            faults.append(f"no label in the column {column}")
-        return [cells[column]]
+            parts = (part.strip() for part in cells[column].split(separator))
+            return [_whole(part) for part in parts if part and part.lower() not in _NO_LABEL]
+        if cells[column].lower() in _NO_LABEL:
+            faults.append(f"no label in the column {column}{cells[column] and f' ({cells[column]})'}")
+        return [_whole(cells[column])]
     faults += [f"{cells[name]!r} in the column {name}, not 0 or 1" for name in column if _truth(cells[name]) is None]
-    return [name for name in column if _truth(cells[name])]
+    found = [name for name in column if _truth(cells[name])]
+    if columns.exclusive and not faults and len(found) != 1:
+        faults.append(f"data.source.exclusive=true, but {len(found)} of the labels are 1: {', '.join(found) or 'none'}")
+    return found
+
+
+def _whole(label: str) -> str:
+    """Return a label without the .0 that other programs write behind whole numbers."""
+    return label.partition(".")[0] if _FLOAT.fullmatch(label) else label
 
 
 def _truth(cell: str) -> bool | None:

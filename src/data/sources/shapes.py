@@ -37,6 +37,7 @@ class Shapes(Source):
     num_keypoints = len(LANDMARKS)
     flip_pairs = ((2, 4),)  # the right and the left end
     square = True
+    image_size: int
 
     def __init__(
         self,

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import csv
 import difflib
+import io
+import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.data.sources.folder import SPLIT_NAMES, missing_folder
+from src.data.decode import IMAGE_SUFFIXES
+from src.data.sources.folder_layout import missing_folder
+from src.data.split_names import split_named
 from src.errors import UserError
 
 _DELIMITERS = ",;\t"
 _SHOWN = 20
-_TABLES = frozenset({".csv", ".tsv", ".txt"})
+_TABLES = frozenset({".csv", ".tsv", ".txt", ".jsonl"})
 
 
 @dataclass(frozen=True)
@@ -37,22 +41,52 @@ class Rows:
 
 
 def read_rows(file: Path, *, header: bool) -> Rows:
-    """Read a table whose cells are divided by comma, semicolon or tab, whichever its first line has most of.
+    """Read a table whose cells are divided by comma, semicolon or tab, whichever its first line has most of, or by |.
 
-    Raises FileNotFoundError, and UserError where it is no text or no table.
+    UTF-8, or UTF-16 where it begins so, as Excel's Unicode text does; a `.jsonl` has an object in each line, of which
+    lists are joined by |. Raises FileNotFoundError, and UserError where it is no text or no table.
     """
     try:
-        with file.open(newline="", encoding="utf-8-sig") as content:
-            delimiter = max(_DELIMITERS, key=content.readline().count)
-            content.seek(0)
-            reader = csv.reader(content, delimiter=delimiter, strict=True)
-            first = next(reader, []) if header else []
-            cells = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
+        data = file.read_bytes()
+        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        if file.suffix.lower() == ".jsonl":
+            return _json_rows(text)
+        first_line = text.partition("\n")[0]
+        delimiter = max(_DELIMITERS, key=first_line.count)
+        delimiter = delimiter if delimiter in first_line or "|" not in first_line else "|"
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        first = next(reader, []) if header else []
+        cells = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
     except FileNotFoundError:
         raise
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{file}:{line}: is no readable table: not UTF-8; save it as CSV UTF-8") from error
+    except (OSError, ValueError, csv.Error) as error:
         raise UserError(f"{file} is no readable table: {error}") from error
     return Rows([name.strip() for name in first], cells)
+
+
+def _json_rows(text: str) -> Rows:
+    """Return the objects of lines as rows; what one lacks is an empty cell. Raises ValueError for other lines."""
+    objects: list[tuple[int, dict[str, object]]] = []
+    for line, content in enumerate(text.splitlines(), 1):
+        if content.strip():
+            try:
+                found = json.loads(content)
+            except ValueError as error:
+                raise ValueError(f"line {line}: {error}") from error
+            if not isinstance(found, dict):
+                raise ValueError(f"line {line} is no object")
+            objects.append((line, found))
+    header = list(dict.fromkeys(name for _, found in objects for name in found))
+    return Rows(header, [(line, [_json_cell(found.get(name)) for name in header]) for line, found in objects])
+
+
+def _json_cell(value: object) -> str:
+    if isinstance(value, list):
+        return "|".join(map(_json_cell, value))
+    return "" if value is None else str(int(value)) if isinstance(value, bool) else str(value).strip()
 
 
 def require_columns(file: Path, header: Sequence[str], named: Iterable[tuple[str, str]]) -> None:
@@ -60,7 +94,12 @@ def require_columns(file: Path, header: Sequence[str], named: Iterable[tuple[str
     named = list(named)
     missing = [f"data.source.{key}={name}{_meant(name, header)}" for key, name in named if name not in header]
     if missing:
-        raise UserError(f"{file}: no such column: {'; '.join(missing)}. Its columns: {', '.join(header) or 'none'}")
+        hint = ""
+        if any(Path(name).suffix.lower() in IMAGE_SUFFIXES for name in header):
+            hint = f". Its first line looks like a row: put one with the names of the columns above it, such as {','.join(name for _, name in named)}"  # fmt: skip # noqa: E501
+        raise UserError(
+            f"{file}: no such column: {'; '.join(missing)}. Its columns: {', '.join(header) or 'none'}{hint}"
+        )
     twice = sorted({name for _, name in named if list(header).count(name) > 1})
     if twice:
         raise UserError(f"{file}: the header has {', '.join(twice)} more than once")
@@ -74,10 +113,26 @@ def _meant(name: str, known: Sequence[str]) -> str:
 
 def split_of(cell: str, column: str | int, faults: list[str]) -> str:
     """Return the split that a cell names; what is none becomes a fault."""
-    split = SPLIT_NAMES.get(cell.lower(), "")
-    if not split:
+    split = split_named(cell)
+    if split is None:
         faults.append(f"{cell!r} in the column {column}, not train, val or test")
-    return split
+        return ""
+    return "train" if split == "trainval" else split
+
+
+def split_of_tables(tables: Sequence[Path]) -> list[str]:
+    """Return the split of each table, by the folder that it lies in, else by its own name; `all` where none is named.
+
+    Raises UserError where some name one and others do not.
+    """
+    for names in ([table.parent.name for table in tables], [table.stem for table in tables]):
+        found = [split_named(name) for name in names]
+        if any(found) and len(tables) > 1:
+            if not all(found):
+                odd = ", ".join(f"{table}" for table, split in zip(tables, found, strict=True) if split is None)
+                raise UserError(f"data.source.file: of several tables some are named after splits, but not {odd}")
+            return ["train" if split == "trainval" else str(split) for split in found]
+    return ["all"] * len(tables)
 
 
 def in_order(names: Collection[str]) -> tuple[str, ...]:
@@ -90,6 +145,7 @@ def missing_table(root: Path, key: str, file: str | Path) -> str:
     """Return the message for a table that is not there, with the tables that are."""
     try:
         beside = sorted(path.name for path in root.iterdir() if path.suffix.lower() in _TABLES)
+        beside += sorted(f"{path.parent.name}/{path.name}" for path in root.glob("*/*") if path.suffix.lower() in _TABLES)  # fmt: skip # noqa: E501
     except OSError as error:
         return missing_folder(root, error)
     return f"data.source.{key}: no such file {file}; tables there: {', '.join(beside[:10]) or 'none'}"

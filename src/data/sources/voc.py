@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Len
 
 from src.data.decode import Unreadable
 from src.data.image_size import image_size
@@ -49,10 +49,12 @@ class PascalVoc(BoxedImages):
         box_units: Literal["pixels", "relative"],
         tolerance: Annotated[float, Ge(0)],
         channels: Annotated[int, Ge(1)],
+        range: Literal["auto", "full"] | Annotated[list[float], Len(2, 2)],
     ) -> None:
         super().__init__(
             root, classes=classes, objects=objects, box_units=box_units, tolerance=tolerance, channels=channels
         )
+        self.range = range
         self.places = (annotations, images, lists)
         self.difficult, self.first_pixel, self.without_annotation = difficult, first_pixel, without_annotation
         self._noticed: Counter[str] = Counter()

@@ -58,6 +58,8 @@ class Facts:
     unreadable: tuple[tuple[int, str], ...]
     """Samples that could not be decoded, and why; they are in no chunk."""
     flip_pairs: tuple[tuple[int, int], ...] | None = None
+    span: tuple[float, float] | None = None
+    """The values of more than 8 bits that became 0 and 255 in the images of the chunks."""
 
 
 def read_index(place: Location) -> tuple[Facts, Arrays, dict[str, Any]]:
@@ -126,7 +128,7 @@ def describe(source: Source) -> Described:
     settings = {
         name: _plain(value, root)
         for name, value in sorted(vars(source).items())
-        if name not in ("root", "at_least") and not name.startswith("_")
+        if name not in ("root", "at_least", "span") and not name.startswith("_")
     }
     known = {name: value for name, value in settings.items() if value is not _FOLLOWS}
     return {"source": f"{kind.__module__}.{kind.__qualname__}"} | known

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from src.data.decode import decode
+from src.data.decode import Unreadable, decode
 from src.data.sources.base import Sample
 from src.errors import UserError
 
@@ -33,9 +33,17 @@ def pack(sample: Sample, targets: Sequence[str], encoded: bytes | None) -> Item:
     Bytes that do not decode to the sample's own pixels (a source that does more than decode) are replaced by a PNG.
     """
     image = sample["image"]
-    if encoded is None or not np.array_equal(decode(encoded, image.shape[2]), image):
+    if encoded is None or not _shows(encoded, image):
         encoded = _lossless(image)
     return {"image": encoded} | {key: _packed(key, sample[key]) for key in targets}
+
+
+def _shows(encoded: bytes, image: NDArray[np.uint8]) -> bool:
+    """Tell whether a file decodes to these pixels by itself, without a range of values that is known elsewhere."""
+    try:
+        return np.array_equal(decode(encoded, image.shape[2]), image)
+    except Unreadable:
+        return False
 
 
 def unpack(item: Mapping[str, Any]) -> Item:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from src.data.bad_samples import require_good_rows
 from src.data.media.choice import shown_bytes
-from src.data.module import ImageData, require_good_rows
+from src.data.module import ImageData
 from src.data.sources.base import Indices
 from src.data.splits import make_splits, published_splits
 from src.data.stream.location import location
@@ -27,6 +28,7 @@ def prepare_stream(data: ImageData, *, chunk: float, overwrite: bool) -> Iterato
     source.prepare()
     source.setup()
     require_good_rows(source, data.on_bad_sample)
+    yield from source.remarks
     written = write_stream(
         source,
         data.described,

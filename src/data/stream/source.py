@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ class Streamed(Source):
         self.facts, self.chunks, self.root = facts, chunks, root
         self.targets, self.classes, self.channels = facts.targets, facts.classes, facts.channels  # type: ignore[misc]
         self.num_keypoints, self.flip_pairs = facts.num_keypoints, facts.flip_pairs
-        self.multilabel = facts.multilabel
+        self.multilabel, self.span = facts.multilabel, facts.span
         self.image_size, self.square = facts.image_size, facts.square
         self.bad_rows = tuple(
             BadRow(with_root(place, root), with_root(reason, root)) for place, reason in facts.bad_rows
@@ -102,7 +103,7 @@ class Streamed(Source):
         return self.chunks.remote_bytes(self._arrays["place"][indices])
 
     def _name(self, index: int) -> str:
-        return _part(self._arrays, "name", index).decode()
+        return os.fsdecode(_part(self._arrays, "name", index))
 
 
 class StreamedBoxes(Streamed):

@@ -12,6 +12,7 @@ import importlib
 import itertools
 import json
 import logging
+import os
 import shutil
 import tempfile
 import zlib
@@ -27,7 +28,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from src.cores import cores
-from src.data.inspection import Content, WithAnnotation, contents, hash_of
+from src.data.image_size import suitable_size
+from src.data.inspection import Content, WithAnnotation, contents, hash_of, settle_range
 from src.data.places import places
 from src.data.sources.base import Indices, Sample, Source, WithBoxes
 from src.data.stream.index import (
@@ -95,7 +97,10 @@ def write_stream(
     """
     source.at_least = None  # a stream is written once for all working sizes
     found = contents(source, np.arange(len(source)), cache_dir)
-    bad = {index: one.reason for index, one in found.items() if one.reason is not None}
+    for remark in settle_range(source, found, splits["train"]):
+        log.warning("%s", remark)
+    faults = {index: one.fault(source.span) for index, one in found.items()}
+    bad = {index: fault for index, fault in faults.items() if fault is not None}
     if bad and not skip_bad:
         lines = [f"  {source.path(index)} {reason}" for index, reason in list(bad.items())[:20]]
         raise UserError(
@@ -130,7 +135,9 @@ def _plan(source: Source, described: Described, order: Indices, found: Mapping[i
     tried = order[:: max(1, len(order) // _TRIED)]
     size = sum(len(_encoded(source, int(index)) or source.read(int(index))["image"].tobytes()) for index in tried)
     per_chunk = max(1, int(chunk_bytes * len(tried) / max(1, size)))
-    known = json.dumps([VERSION, described, per_chunk, [[one.name, one.digest] for one in found.values()]])
+    known = json.dumps(
+        [VERSION, described, per_chunk, *(source.span or ()), [[one.name, one.digest] for one in found.values()]]
+    )
     digest = hashlib.blake2b(known.encode() + order.tobytes() + source.labels().tobytes(), digest_size=16).hexdigest()
     return Plan(described, order, per_chunk, digest)
 
@@ -191,11 +198,12 @@ def _finish(
         channels=source.channels,
         num_keypoints=source.num_keypoints,
         multilabel=source.multilabel,
-        image_size=source.image_size,
+        image_size=suitable_size(source)[0],
         square=source.square,
         bad_rows=tuple((without_root(row.place, root), without_root(row.reason, root)) for row in source.bad_rows),
         unreadable=tuple(bad.items()),
         flip_pairs=source.flip_pairs,
+        span=source.span,
     )
     _put(place, CHUNKS, chunks, work)
     _put(place, SAMPLES, samples, work)
@@ -234,7 +242,7 @@ def _arrays(source: Source, plan: Plan, found: Mapping[int, Content], work: Path
         "has_file": np.array([path is not None for path in paths]),
     }
     said = [source.annotation(index) if isinstance(source, WithAnnotation) else b"" for index in range(count)]
-    for key, parts in (("name", [name.encode() for name in names]), ("annotation", said)):
+    for key, parts in (("name", [os.fsencode(name) for name in names]), ("annotation", said)):
         arrays[f"{key}_bytes"], arrays[f"{key}_ends"] = blob(parts)
     if source.multilabel:
         arrays["many"] = np.zeros((count, len(source.classes)), np.bool_)

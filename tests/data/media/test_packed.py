@@ -46,7 +46,7 @@ def photographs(root: Path, count: int = 12) -> Path:
 
 
 def wanted(root: Path, cache: Path, working: WorkingSize | None = None, indices=None) -> Wanted:
-    source = Folder(str(root), None, 3)
+    source = Folder(str(root), None, 3, "auto", "full")
     source.setup()
     used = np.arange(len(source)) if indices is None else np.array(indices)
     found = inspect(source, used, cache)
