@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
@@ -161,7 +162,8 @@ class ImageData(LightningDataModule):
         require_nothing_first(source)
         if source.bad_rows and self.on_bad_sample == "stop":
             raise UserError(bad_rows_message(source.bad_rows))
-        make = make_identity_splits if self.by_identity else make_splits
+        others = trained_on is not None and trained_on.classes != tuple(source.classes)
+        make = partial(make_identity_splits, strangers=others) if self.by_identity else make_splits
         splits = make(
             source,
             val_fraction=self.val_fraction,
