@@ -37,6 +37,7 @@ from src.runs.checkpoint_io import AtomicCheckpointIO, load_checkpoint
 from src.runs.directory import RunDirectory, link_latest
 from src.runs.lean import Unprofiled, skip_idle_hooks
 from src.runs.profile import StepProfiler
+from src.runs.recipe_line import recipe_line
 from src.runs.record import Record
 from src.runs.results import read_weights, write_weights
 from src.runs.samples import write_samples
@@ -93,6 +94,7 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool) ->
         link_latest(run, Path(config["runs_dir"]))
         sizes = ", ".join(f"{len(indices)} {name}" for name, indices in data.splits.items())
         log.info("%s: %s images of %d px, %d classes", run.path, sizes, spec.image_size, spec.num_classes)
+        log.info("%s", recipe_line(config))
         if (text := batch_text(trainer, data)) is not None:
             log.info("%s", text)
         if not model.learns_alike:

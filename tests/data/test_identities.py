@@ -113,9 +113,7 @@ def test_what_is_no_list_of_pairs_is_told_so(people, text, words):
         opened(people, "pairs.txt")
 
 
-def test_a_missing_list_is_told_with_its_key_and_the_places_where_it_was_looked_for(
-    people, tmp_path_factory, monkeypatch
-):
+def test_a_missing_list_is_told_with_the_places_where_it_was_looked_for(people, tmp_path_factory, monkeypatch):
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     monkeypatch.chdir(elsewhere)
     with pytest.raises(UserError, match=r"data\.source\.pairs=none\.txt: No such file") as caught:
