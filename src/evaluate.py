@@ -10,6 +10,8 @@ if not __package__:  # python src/evaluate.py
     as_module.refuse(__file__)
 
 from src.config.command import Composed, main
+from src.config.signatures import class_literal
+from src.errors import UserError
 
 
 def evaluate(composed: Composed) -> None:
@@ -18,6 +20,8 @@ def evaluate(composed: Composed) -> None:
 
     asked = composed.config
     run, config = session.reopen(asked.run, composed.for_the_run)
+    if asked.embeddings is not None and class_literal(config["model"]["_target_"], "head") != "embedding":
+        raise UserError(f"embeddings={asked.embeddings}: only siamese and comparison runs have embeddings")
     from src.runs.evaluation import evaluate
 
     found = evaluate(config, run, split=asked.split, checkpoint=asked.checkpoint, output=asked.output)
@@ -25,6 +29,8 @@ def evaluate(composed: Composed) -> None:
         return
     if asked.predictions is not None:
         found.write_predictions(Path(asked.predictions))
+    if asked.embeddings is not None:
+        found.write_embeddings(Path(asked.embeddings))
     session.print_figures(found.figures)
     print(session.shown(found.path))
 

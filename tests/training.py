@@ -12,7 +12,14 @@ from src.config.command import compose
 from src.runs import session, training
 
 TINY = (
-    *("model=lenet", "data.source.size=32", "data.source.train=160", "data.source.val=48", "data.source.test=50"),
+    *(
+        "model=lenet",
+        "optimizer=sgd",
+        "data.source.size=32",
+        "data.source.train=160",
+        "data.source.val=48",
+        "data.source.test=50",
+    ),
     *("data.batch_size=16", "data.num_workers=0", "trainer.max_epochs=2", "trainer.accelerator=cpu"),
     *("trainer.log_every_n_steps=4", "threads=1", "logger=csv", "augment=light"),
 )

@@ -87,6 +87,7 @@ class Evaluate:
     checkpoint: Literal["best", "last"]
     output: str | None
     predictions: str | None
+    embeddings: str | None
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from src.config import check, effects, schema
 from src.config.composed import Composed
@@ -20,6 +20,9 @@ from src.config.overrides import (
     without_unknown,
 )
 from src.config.problems import COMMAND_LINE, ConfigurationError, Problem, did_you_mean
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
 @dataclass
@@ -77,6 +80,7 @@ def assess(
     problems += composition.problems
     composed = None
     if composition.config is not None:
+        _leave_out_brought(composition.config, command)
         composed = Composed(
             config=composition.config,
             overrides=tuple(override.canonical for override in usable),
@@ -91,6 +95,15 @@ def assess(
         problems += check.problems(composed)
         problems += _without_effect(composed, typed, readings[len(own) :])
     return Assessment(composed, problems, [override.hydra_form(groups) for override in typed], tuple(typed))
+
+
+def _leave_out_brought(config: DictConfig, command: str) -> None:
+    """Take away what a network brings for its training where the command does not train."""
+    from omegaconf import flag_override
+
+    with flag_override(config, ["struct", "readonly"], [False, False]):
+        for name in set(schema.BROUGHT) - set(schema.COMMANDS[command][1]):
+            config.pop(name, None)
 
 
 def _split(command: str, texts: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from src.config.groups import Groups, document
-from src.config.schema import SAVED_RUN, SECTIONS, TRAINING
+from src.config.schema import BROUGHT, COMMANDS, SAVED_RUN, SECTIONS, TRAINING
 
 FIRST = ("train", "evaluate", "predict")
 """The commands that a reader should meet first; the others follow in the order of the alphabet."""
@@ -115,7 +115,8 @@ def _defaults(groups: Groups, command: str) -> dict[str, str | None]:
     """Return the groups of a command's defaults list and what they are without a word."""
     entries = document(groups.folders[0] / f"{command}.yaml").get("defaults") or ()
     pairs = [pair for entry in entries if isinstance(entry, dict) for pair in entry.items()]
-    return {group: choice for group, choice in pairs if group != "hydra"}
+    brought = set(BROUGHT) - set(COMMANDS[command][1])
+    return {group: choice for group, choice in pairs if group not in {"hydra", *brought}}
 
 
 def _ordered(groups: Groups, defaults: dict[str, str | None]) -> list[str]:

@@ -79,6 +79,9 @@ COMMANDS = {
 }
 """Per configuration of a command: the dataclass of its plain keys, and its sections."""
 
+BROUGHT = ("optimizer",)
+"""Sections that a network's file brings with it; a command that does not train leaves them out."""
+
 WITH_EXPERIMENTS = ("train", "lr_find")
 """The configurations that an experiment's file may be put on top of."""
 

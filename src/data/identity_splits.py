@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from src.data.by_class import RareClass
-from src.data.sources.base import Indices, Source
+from src.data.sources.base import Indices, Pairs, Source
 from src.data.splits import SPLIT_SEED, published_splits
 from src.errors import UserError
 from src.seeds import generator
+
+log = logging.getLogger(__name__)
 
 FEWEST = 2
 """Identities in a split: with one there is nobody to be told from."""
@@ -29,14 +32,17 @@ def make_identity_splits(
     limit: int | None,
     train_per_class: int | None = None,
     on_rare_class: RareClass = "stop",
+    strangers: bool = False,
     seed: int = SPLIT_SEED,
 ) -> dict[str, Indices]:
     """Return sorted `train`, `val` and `test` without a common identity; samples of nobody (-1) are left out.
 
-    - A published test set of people who are in no other set stays as it is; then `fold` of `folds` runs of consecutive
-      people, in the source's order, is `val`.
-    - Else that fold is `test`; without a fold it is everyone in the source's file of pairs, where there is one, else
-      `test_fraction` of the people, drawn.
+    - A file of pairs says what is tested, where the source has one: the images that the pairs of one of its folds name
+      (`fold`, by default the last: nine of ten train); of pairs without folds, and where a model that was trained on
+      `strangers` is measured without a `fold`, those that any pair names. Who is on them is in no other split.
+    - Else a published test set of people who are in no other set stays as it is; then `fold` of `folds` runs of
+      consecutive people, in the source's order, is `val`.
+    - Else that fold is `test`; without a fold it is `test_fraction` of the people, drawn.
     - Without a fold, a published val set of people who are in no other set stays; else `val` is `val_fraction` of the
       people who remain, drawn.
     - Where published sets share people, as those of `shapes` do, a split has the images of its own published set, of
@@ -49,24 +55,26 @@ def make_identity_splits(
     if on_rare_class != "stop":
         raise UserError(
             f"data.on_rare_class={on_rare_class} is for splits that divide each class; this model tells people apart, "
-            "and whole people go to a split: leave it away"
+            "and whole people go to a split: leave it out"
         )
-    if fold is not None and not 0 <= fold < folds:
+    pairs = source.pairs()
+    if pairs is None and fold is not None and not 0 <= fold < folds:
         raise UserError(f"data.fold={fold}: data.folds={folds} has the folds 0 to {folds - 1}")
     identities = source.identities()
     train, val, test = (part[identities[part] >= 0] for part in published_splits(source))
     whole = np.sort(np.concatenate([train, val, test]))
     everyone = np.unique(identities[whole])
-    pairs = source.pairs()
     shared = np.intersect1d(identities[test], identities[np.union1d(train, val)])
     published = len(test) > 0 and len(shared) == 0
     pools = {"train": whole, "val": whole, "test": whole}
-    if published:
+    if pairs is not None:
+        published = False
+        pools["test"] = _paired(pairs, fold, strangers)
+        tested = np.unique(identities[pools["test"]])
+    elif published:
         tested = np.unique(identities[test])
     elif fold is not None:
         tested = np.array_split(everyone, folds)[fold]
-    elif pairs is not None:
-        tested = np.unique(identities[np.union1d(pairs.first, pairs.second)])
     else:
         tested = _drawn(everyone, test_fraction, seed, "test")
     if len(shared) and pairs is None:
@@ -82,6 +90,19 @@ def make_identity_splits(
     if train_per_class is not None:
         members["train"] = _few(members["train"], identities, train_per_class, seed)
     return {name: _limited(indices, identities, limit, seed, name) for name, indices in members.items()}
+
+
+def _paired(pairs: Pairs, fold: int | None, strangers: bool) -> Indices:
+    """Return the samples that are tested: those that pairs name. Raises UserError where they have no such fold."""
+    last = int(pairs.fold.max())
+    if fold is None and (strangers or not pairs.trains):
+        return pairs.within()
+    if fold is None:
+        fold = last
+        log.info("data.source.pairs: fold %d of 0 to %d is the test, all others train (data.fold=...)", fold, last)
+    if not (pairs.fold == fold).any():
+        raise UserError(f"data.fold={fold}: data.source.pairs has the folds 0 to {last}")
+    return pairs.of(fold)
 
 
 def require_identities(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
@@ -165,8 +166,8 @@ class ImageData(LightningDataModule):
 
         For a trained model, `trained_on` is what it knew: sizes and normalisation stay, and the classes must be the
         same. Where it is not `for_training`, `data.store=auto` makes no store. Data that are not `divided` have the
-        split `all` alone; None leaves those undivided that publish no splits. Raises UserError where they are not,
-        where there are no data, or unreadable samples and `on_bad_sample=stop`.
+        split `all` alone; None leaves those undivided that publish no splits and no pairs. Raises UserError where they
+        are not, where there are no data, or unreadable samples and `on_bad_sample=stop`.
         """
         if self.store == "stream":
             self._read_from_stream()
@@ -175,7 +176,10 @@ class ImageData(LightningDataModule):
         source.setup()
         require_nothing_first(source)
         require_good_rows(source, self.on_bad_sample)
-        splits = self._divided() if divided or (divided is None and "all" not in source.splits()) else self._whole()
+        if divided is None:
+            divided = "all" not in source.splits() or source.pairs() is not None
+        others = trained_on is not None and trained_on.classes != tuple(source.classes)
+        splits = self._divided(strangers=others) if divided else self._whole()
         if self.by_identity and trained_on is None:
             require_identities(source, splits, self.val_fraction, self.test_fraction)
         if trained_on is not None:
@@ -212,8 +216,8 @@ class ImageData(LightningDataModule):
         )
         return self.spec
 
-    def _divided(self) -> dict[str, Indices]:
-        make = make_identity_splits if self.by_identity else make_splits
+    def _divided(self, *, strangers: bool) -> dict[str, Indices]:
+        make = partial(make_identity_splits, strangers=strangers) if self.by_identity else make_splits
         return make(
             self.source,
             val_fraction=self.val_fraction,

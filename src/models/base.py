@@ -218,6 +218,13 @@ class ImageModule(LightningModule):
         """Return the truth and the answer for N evaluated samples, given `evaluation_outputs` of all of them."""
         raise NotImplementedError
 
+    def evaluation_table(self, data: ImageData, kept: Mapping[str, NDArray[Any]]) -> list[Row]:
+        """Return what `evaluate predictions=` writes: a row for each sample, with where it came from, unless it is
+        something else that is answered.
+        """
+        names = [data.name_of(int(index)) for index in kept["index"]]
+        return [{"path": name, **row} for name, row in zip(names, self.evaluation_rows(kept), strict=True)]
+
     def drawing(self, image: NDArray[np.uint8], row: Row) -> NDArray[np.uint8] | None:
         """Return an image (H, W, C) with its row drawn into it; None, as here, where there is nothing to draw."""
         return None

@@ -17,6 +17,7 @@ from torchmetrics import MetricCollection
 
 from src.answers import Answers
 from src.data.sampler import Identities, Triplets
+from src.data.sources.base import Pairs
 from src.data.spec import DataSpec
 from src.data.view import View
 from src.errors import UserError
@@ -25,6 +26,7 @@ from src.metrics.classification import MeanLoss
 from src.metrics.verification import Comparer, Verification, fold_accuracy, hardest_pairs, roc_auc_of_cosine
 from src.models.base import Batch, ImageModule, Reference, Row
 from src.models.evaluated import evaluated
+from src.models.pair_tables import ROWS, image_rows, names_of, pair_rows, pairs_within, row_distances
 
 if TYPE_CHECKING:
     from src.data.module import ImageData
@@ -34,10 +36,11 @@ log = logging.getLogger(__name__)
 MAX_PIXELS = 2**24
 """Values of a split's images up to which their raw pixels are compared too: 1,365 images of 64 px in colour."""
 
+CHANCE = 0.5
+"""The ROC area of guessing."""
+
 HARDEST = 12
 """Pairs of each kind that a report shows."""
-ROWS = 256
-"""Pairs that are compared at once, all with all: a square matrix of which the diagonal is wanted."""
 
 
 class VerificationModel(ImageModule):
@@ -203,6 +206,17 @@ class VerificationModel(ImageModule):
             self.threshold.fill_(threshold)
             self.slope.fill_(found.histogram.slope_at(threshold))
 
+    def on_train_end(self) -> None:
+        """Say where the last validation told its pairs apart worse than chance: nothing was learned of strangers."""
+        area = self.validated.get("val/roc_auc", math.nan)
+        if area < CHANCE:
+            log.warning(
+                "val/roc_auc is %.4f, below chance (0.5): on people whom it has not seen, the network is worse than "
+                "guessing. More identities with several images to train on, more epochs, a lower optimizer.lr or "
+                "model.mining=semi_hard may help",
+                area,
+            )
+
     def on_test_epoch_end(self) -> None:
         """Log the measures at the threshold that validation chose, beside them the raw pixels' and the protocol's."""
         chosen = float(self.threshold)
@@ -234,29 +248,35 @@ class VerificationModel(ImageModule):
         return {f"test/{BASELINE}pixel_roc_auc": area}
 
     def _protocol_figures(self) -> dict[str, float]:
-        """Return mean accuracy and standard error over the folds of the source's pairs, where it has any.
+        """Return the accuracy on the source's pairs, where it has any: of those of which both images are in the split.
 
-        Only pairs count of which both images belong to the split.
+        Of several folds, the mean and its standard error, each answered with the threshold of the others; of one, whose
+        others were trained on, with the threshold that the validation identities chose.
         """
-        pairs = self._data().source.pairs()
-        if pairs is None:
+        pairs, distances = self._measured_pairs()
+        if pairs is None or not len(pairs.fold):
             return {}
-        embeddings, indices = self.kept("embedding").double(), self.kept("index")
-        first, second = torch.from_numpy(pairs.first), torch.from_numpy(pairs.second)
-        known = torch.isin(first, indices) & torch.isin(second, indices)
-        if not bool(known.all()):
-            log.warning("%d of %d pairs are left out: not in this split", int((~known).sum()), len(known))
-        folds, same = torch.from_numpy(pairs.fold)[known], torch.from_numpy(pairs.same)[known]
+        folds, same = torch.from_numpy(pairs.fold), torch.from_numpy(pairs.same)
         if len(torch.unique(folds)) < 2:
-            return {}
-        left, right = (torch.searchsorted(indices, side[known]) for side in (first, second))
-        accuracy, error = fold_accuracy(self.distances_of(embeddings[left], embeddings[right]), same, folds)
+            right = (distances <= self.threshold.cpu()) == same
+            return {"test/lfw_accuracy": float(right.double().mean())}
+        accuracy, error = fold_accuracy(distances, same, folds)
         return {"test/lfw_accuracy": accuracy, "test/lfw_standard_error": error}
 
-    def distances_of(self, left: Tensor, right: Tensor) -> Tensor:
-        """Return how far embeddings (N, D) and (N, D) are apart, row by row."""
-        comparer, chunks = self.comparer(), zip(torch.split(left, ROWS), torch.split(right, ROWS), strict=True)
-        return torch.cat([comparer.distances(a, b).diagonal() for a, b in chunks])
+    def _measured_pairs(self) -> tuple[Pairs | None, Tensor]:
+        """Return the source's pairs within the last evaluated split and their distances; None where it has none."""
+        pairs, indices = self._data().source.pairs(), self.kept("index")
+        if pairs is None:
+            return None, torch.empty(0)
+        found = pairs_within(pairs, indices.numpy())
+        expected = int(np.isin(pairs.fold, found.fold).sum())
+        if len(found.fold) < expected:
+            log.warning("%d of %d pairs are left out: not in this split", expected - len(found.fold), expected)
+        embeddings = self.kept("embedding").double()
+        sides = (
+            embeddings[torch.searchsorted(indices, torch.from_numpy(side))] for side in (found.first, found.second)
+        )
+        return found, row_distances(self.comparer(), *sides)
 
     # Prediction and report
 
@@ -264,10 +284,14 @@ class VerificationModel(ImageModule):
         """Return `embedding` (B, D)."""
         return {"embedding": self.embed(images)}
 
-    def evaluation_rows(self, kept: Mapping[str, NDArray[Any]]) -> list[Row]:
-        """Return `identity` and the embedding, a column for each of its numbers."""
-        rows = zip(kept["identity"].tolist(), kept["embedding"].tolist(), strict=True)
-        return [{"identity": who} | {f"e{i}": x for i, x in enumerate(embedding)} for who, embedding in rows]
+    def evaluation_table(self, data: ImageData, kept: Mapping[str, NDArray[Any]]) -> list[Row]:
+        """Return a row for each pair of the source's in the split, else for each image with the nearest other one."""
+        pairs, distances = self._measured_pairs()
+        threshold = float(self.threshold)
+        if pairs is not None and len(pairs.fold):
+            return pair_rows(data, pairs, distances, threshold, self.probabilities(distances))
+        embeddings = torch.from_numpy(kept["embedding"]).double()
+        return image_rows(data, kept["index"], embeddings, threshold, self.comparer())
 
     def prediction_rows(
         self, predicted: Mapping[str, Tensor], views: Sequence[View], reference: Reference | None
@@ -310,7 +334,6 @@ class VerificationModel(ImageModule):
         embeddings, who = (torch.from_numpy(kept.values[key]) for key in ("embedding", "identity"))
         hardest = hardest_pairs(embeddings.double(), who, self.comparer(), HARDEST)
         nearest, farthest = (np.array(pairs, np.float64).reshape(-1, 3) for pairs in hardest)
-        names = data.source.classes if np.array_equal(data.source.labels(), data.source.identities()) else ()
         false_accepts, true_accepts = found.curve.vertices()
         values = {
             "false_accepts": false_accepts.numpy(),
@@ -324,7 +347,7 @@ class VerificationModel(ImageModule):
             "nearest_different": nearest,
             "farthest_same": farthest,
             "embeddings": kept.values["embedding"],
-            "identities": np.array([names[k] if names else f"#{k}" for k in kept.values["identity"].tolist()]),
+            "identities": np.array(names_of(data, kept.values["identity"].tolist())),
             "paths": np.array(kept.paths),
         }
         shown = np.concatenate([nearest[:, :2], farthest[:, :2]]).astype(np.int64)

@@ -20,7 +20,9 @@ def what(config: Mapping[str, Any]) -> str:
     kind = short("_target_", network.get("_target_", ""))
     size = network.get("depth", network.get("variant", ""))
     name = network.get("name") or f"{kind} {size}".strip()
-    problem = lookup(config, "choices.model")
+    problem = (
+        None if short("_target_", lookup(config, "model._target_")) == "Classifier" else lookup(config, "choices.model")
+    )
     if problem and problem != kind and not name.startswith(str(problem)) and kind not in str(problem):
         name = f"{problem}, {name}"
     data = lookup(config, "choices.data") or short("_target_", lookup(config, "data.source._target_"))

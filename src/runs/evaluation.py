@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 import yaml
+from numpy.typing import NDArray
 
 from src.callbacks.checkpoint import Interrupted
 from src.data.eval_view import warn_of_lost_objects
@@ -17,6 +18,7 @@ from src.data.spec import DataSpec
 from src.errors import UserError
 from src.files import write_csv, write_json
 from src.models.base import ImageModule
+from src.models.pair_tables import names_of
 from src.runs.directory import RunDirectory
 from src.runs.measured_weights import Origin, note_unfinished, state_digest
 from src.runs.trained_on import trained_on
@@ -36,12 +38,25 @@ class Evaluation:
     split: str
 
     def write_predictions(self, path: Path) -> None:
-        """Write a row per sample: where it came from, its truth, and what the model said of it."""
+        """Write a row per sample: where it came from, its truth, and what the model said of it; of pairs, one each."""
+        write_csv(path, self.model.evaluation_table(self.data, self._kept()))
+
+    def write_embeddings(self, path: Path) -> None:
+        """Write a row per sample of a verification: where it came from, who it shows, and its embedding."""
+        kept = self._kept()
+        names = names_of(self.data, kept["identity"].tolist())
+        rows = zip(kept["index"].tolist(), names, kept["embedding"].tolist(), strict=True)
+        write_csv(
+            path,
+            [
+                {"path": self.data.name_of(index), "identity": name} | {f"e{i}": x for i, x in enumerate(embedding)}
+                for index, name, embedding in rows
+            ],
+        )
+
+    def _kept(self) -> dict[str, NDArray[Any]]:
         outputs = self.model.outputs
-        kept = {key: torch.cat([batch[key] for batch in outputs]).numpy() for key in outputs[0]}
-        names = [self.data.name_of(int(index)) for index in kept["index"]]
-        rows = [{"path": name, **row} for name, row in zip(names, self.model.evaluation_rows(kept), strict=True)]
-        write_csv(path, rows)
+        return {key: torch.cat([batch[key] for batch in outputs]).numpy() for key in outputs[0]}
 
 
 def evaluate(
@@ -64,6 +79,7 @@ def evaluate(
     spec = data.spec
     model = restore_model(config, run, spec, checkpoint)
     data.wanted_targets = model.requires
+    warn_of_lost_objects(data)
     whole = config | {"trainer": config["trainer"] | {"limit_test_batches": 1.0, "fast_dev_run": False}}
     trainer = build_trainer(whole, run, [], [])
     try:

@@ -41,6 +41,7 @@ from src.runs.lean import Unprofiled, skip_idle_hooks
 from src.runs.loggers import build_loggers
 from src.runs.measured_weights import state_digest
 from src.runs.profile import StepProfiler
+from src.runs.recipe_line import recipe_line
 from src.runs.record import Record
 from src.runs.requirements import require_all, require_shares
 from src.runs.results import read_weights, write_weights
@@ -100,6 +101,7 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool, la
             link_latest(run, Path(config["runs_dir"]))
         sizes = ", ".join(f"{len(indices)} {name}" for name, indices in data.splits.items())
         log.info("%s: %s images of %d px, %d classes", run.path, sizes, spec.image_size, spec.num_classes)
+        log.info("%s", recipe_line(config))
         if (text := batch_text(trainer, data)) is not None:
             log.info("%s", text)
         if data.batch_size > len(data.splits["train"]):

@@ -61,6 +61,7 @@ def test_pairs_in_folds(people):
     assert pairs.second.tolist() == [2, 6, 4, 8]
     assert pairs.same.tolist() == [True, False, True, False]
     assert pairs.fold.tolist() == [0, 0, 1, 1]
+    assert pairs.trains
 
 
 def test_pairs_without_folds_are_dealt_into_ten(people):
@@ -69,6 +70,7 @@ def test_pairs_without_folds_are_dealt_into_ten(people):
     (people / "pairs.txt").write_text("\n".join(["20", *same, *different]))
     pairs = opened(people, "pairs.txt").pairs()
     assert pairs.same.tolist() == [True] * 20 + [False] * 20
+    assert not pairs.trains
     assert pairs.fold.tolist() == sorted([*range(10)] * 2) * 2
 
 
@@ -111,9 +113,28 @@ def test_what_is_no_list_of_pairs_is_told_so(people, text, words):
         opened(people, "pairs.txt")
 
 
-def test_a_missing_list_is_told_with_its_key(people):
-    with pytest.raises(UserError, match=r"data\.source\.pairs=.*none\.txt: No such file"):
+def test_a_missing_list_is_told_with_the_places_where_it_was_looked_for(people, tmp_path_factory, monkeypatch):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    monkeypatch.chdir(elsewhere)
+    with pytest.raises(UserError, match=r"data\.source\.pairs=none\.txt: No such file") as caught:
         opened(people, "none.txt")
+    for folder in (people, people.parent, elsewhere):
+        assert str(folder / "none.txt") in str(caught.value)
+    with pytest.raises(UserError, match=r"data\.source\.triplets=none\.csv: No such file"):
+        opened(people, triplets="none.csv")
+
+
+@pytest.mark.parametrize("place", ["lfw/lfw", "lfw", "here"])
+@pytest.mark.parametrize("typed", [("lfw", "lfw"), ("lfw/lfw", None)], ids=["folder typed", "root typed"])
+def test_pairs_are_found_where_people_put_them(place, typed, tmp_path, monkeypatch):
+    make(tmp_path / "lfw" / "lfw", "a/1.png", "a/2.png", "b/1.png")
+    (tmp_path / "here").mkdir()
+    (tmp_path / place / "pairs.txt").write_text("1 1\na 1 2\na 1 b 1\n")
+    monkeypatch.chdir(tmp_path / "here")
+    root, folder = typed
+    source = IdentityFolder(str(tmp_path / root), folder, 1, "pairs.txt", None)
+    source.setup()
+    assert source.pairs().second.tolist() == [1, 2]
 
 
 def test_triplets_are_samples(people):

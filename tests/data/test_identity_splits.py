@@ -100,14 +100,48 @@ def test_published_splits_that_share_people_are_kept_for_the_people_of_each():
         np.testing.assert_array_equal(indices, belonging)
 
 
-def test_the_people_of_a_file_of_pairs_are_the_test():
+def crowd_with_pairs(*, trains: bool) -> tuple[Crowd, Pairs]:
+    """Two folds of two pairs: of the people 3, 8 and 11, and of 14 and 15."""
     ids = Crowd().identities()
-    first, second = np.flatnonzero(ids == 3)[:2], np.array([np.flatnonzero(ids == k)[0] for k in (8, 11)])
-    pairs = Pairs(first, second, np.zeros(2, bool), np.arange(2))
-    source = Crowd(pairs=pairs)
-    people = who(source, make_identity_splits(source, **DEFAULTS))
-    assert people["test"] == [3, 8, 11]
-    assert who(source, make_identity_splits(source, **DEFAULTS | {"fold": 0}))["test"] == [0, 1, 2, 3, 4]
+    images = {k: np.flatnonzero(ids == k) for k in range(20)}
+    first = np.array([images[3][0], images[3][1], images[14][0], images[14][2]])
+    second = np.array([images[8][0], images[11][0], images[15][0], images[14][4]])
+    pairs = Pairs(first, second, np.array([False, False, False, True]), np.array([0, 0, 1, 1]), trains=trains)
+    return Crowd(pairs=pairs), pairs
+
+
+def test_the_people_of_a_file_of_pairs_without_folds_are_the_test():
+    source, pairs = crowd_with_pairs(trains=False)
+    splits = make_identity_splits(source, **DEFAULTS)
+    assert who(source, splits)["test"] == [3, 8, 11, 14, 15]
+    assert splits["test"].tolist() == sorted({*pairs.first.tolist(), *pairs.second.tolist()})
+    everyone = {person for people in who(source, splits).values() for person in people}
+    assert everyone == set(range(20))
+
+
+@pytest.mark.parametrize(("fold", "tested"), [(0, [3, 8, 11]), (1, [14, 15]), (None, [14, 15])])
+def test_one_fold_of_pairs_is_the_test_and_the_people_of_the_others_train(fold, tested):
+    source, pairs = crowd_with_pairs(trains=True)
+    splits = make_identity_splits(source, **DEFAULTS | {"fold": fold, "folds": 5})
+    people = who(source, splits)
+    assert people["test"] == tested
+    here = pairs.fold == (1 if fold is None else fold)
+    assert splits["test"].tolist() == sorted({*pairs.first[here].tolist(), *pairs.second[here].tolist()})
+    assert not set(tested) & {*people["train"], *people["val"]}
+    assert sorted([*people["train"], *people["val"], *tested]) == list(range(20))
+    assert len(splits["train"]) == 5 * len(people["train"]), "with all their images"
+
+
+def test_a_model_of_strangers_is_measured_on_all_folds():
+    source, pairs = crowd_with_pairs(trains=True)
+    splits = make_identity_splits(source, **DEFAULTS, strangers=True)
+    assert splits["test"].tolist() == sorted({*pairs.first.tolist(), *pairs.second.tolist()})
+
+
+def test_a_fold_that_the_pairs_do_not_have_is_told():
+    source, _ = crowd_with_pairs(trains=True)
+    with pytest.raises(UserError, match=r"data\.fold=3: data\.source\.pairs has the folds 0 to 1"):
+        make_identity_splits(source, **DEFAULTS | {"fold": 3})
 
 
 def test_a_limit_keeps_whole_people_and_two_at_least():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import functools
 import json
 from pathlib import Path
@@ -21,7 +22,7 @@ from src.metrics.verification import all_pairs, fold_accuracy
 from src.models.schedules import constant
 from src.models.siamese import Siamese
 from src.runs import session
-from src.runs.evaluation import restore
+from src.runs.evaluation import Evaluation, evaluate, restore
 from src.runs.prediction import predict
 from tests.training import on_top, train
 
@@ -157,7 +158,7 @@ def test_a_file_of_pairs_is_measured_by_its_protocol(people, tmp_path):
     """Its people are the test; accuracy and standard error are those of its pairs, computed here from the pictures."""
     same = [(f"p{k}/{i}.png", f"p{k}/{i + 1}.png") for k in (2, 5, 7, 8) for i in (1, 2, 3)]
     different = [(f"p2/{i}.png", f"p{k}/{i}.png") for k in (5, 7, 8) for i in (1, 2, 3, 4)]
-    lines = ["2\t6"]
+    lines = ["12"]
     for fold in range(2):
         lines += [f"{a[:2]}\t{a[3]}\t{b[3]}" for a, b in same[6 * fold : 6 * fold + 6]]
         lines += [f"{a[:2]}\t{a[3]}\t{b[:2]}\t{b[3]}" for a, b in different[6 * fold : 6 * fold + 6]]
@@ -177,14 +178,96 @@ def test_a_file_of_pairs_is_measured_by_its_protocol(people, tmp_path):
             left, right = model.embed(data.on_after_batch_transfer(batch, 0)["image"]).double()
         distances.append(float((left - right).square().sum()))
     truth = torch.tensor(([True] * 6 + [False] * 6) * 2)
-    accuracy, error = fold_accuracy(torch.tensor(distances), truth, torch.arange(24) // 12)
+    dealt = torch.arange(12) * 10 // 12  # each kind into ten folds
+    folds = torch.cat([dealt[:6], dealt[:6], dealt[6:], dealt[6:]])
+    accuracy, error = fold_accuracy(torch.tensor(distances), truth, folds)
     assert metrics(run)["test/lfw_accuracy"] == pytest.approx(accuracy)
     assert metrics(run)["test/lfw_standard_error"] == pytest.approx(error)
 
 
-def test_another_folder_of_other_people_can_be_measured(finished, people, tmp_path):
-    from src.runs.evaluation import evaluate
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
 
+
+@pytest.fixture(scope="module")
+def one_fold(people, tmp_path_factory) -> Evaluation:
+    """A run that trained on fold 0 and everyone in no pair, measured on its own fold: p7 and p8."""
+    lines = ["2\t3"]
+    for a, b in (("p2", "p5"), ("p7", "p8")):
+        lines += [f"{a}\t1\t2", f"{a}\t2\t3", f"{b}\t1\t4", *(f"{a}\t{i}\t{b}\t{5 - i}" for i in (1, 2, 4))]
+    (people / "folds.txt").write_text("\n".join(lines))
+    run = run_folder(tmp_path_factory.mktemp("fold") / "run", people, "data.source.pairs=folds.txt")
+    opened, config = session.reopen(str(run), ())
+    return evaluate(config, opened, split="test", checkpoint="best", output=str(run / "again.json"))
+
+
+def test_people_of_the_tested_fold_never_train_and_only_images_in_its_pairs_are_measured(one_fold):
+    data = one_fold.data
+    files = {name: {data.name_of(int(index)) for index in indices} for name, indices in data.splits.items()}
+    assert files["test"] == {*(f"p7/{i}.png" for i in (1, 2, 3, 4)), *(f"p8/{i}.png" for i in (1, 3, 4))}
+    assert len(files["train"] | files["val"]) == 8 * 4
+    assert not {name[:2] for name in files["train"] | files["val"]} & {"p7", "p8"}
+
+
+def test_predictions_have_a_row_for_each_pair_with_names_and_the_fold(one_fold, tmp_path):
+    one_fold.write_predictions(tmp_path / "pairs.csv")
+    one_fold.write_embeddings(tmp_path / "embeddings.csv")
+    rows = rows_of(tmp_path / "pairs.csv")
+    assert [(row["first"], row["second"], row["truth"]) for row in rows] == [
+        ("p7/1.png", "p7/2.png", "same"),
+        ("p7/2.png", "p7/3.png", "same"),
+        ("p8/1.png", "p8/4.png", "same"),
+        ("p7/1.png", "p8/4.png", "different"),
+        ("p7/2.png", "p8/3.png", "different"),
+        ("p7/4.png", "p8/1.png", "different"),
+    ]
+    assert [(row["first_identity"], row["second_identity"], row["fold"]) for row in rows[2:4]] == [
+        ("p8", "p8", "1"),
+        ("p7", "p8", "1"),
+    ]
+    vectors = {}
+    for row in rows_of(tmp_path / "embeddings.csv"):
+        assert row["identity"] == row["path"][:2]
+        vectors[row["path"]] = np.array([float(value) for name, value in row.items() if name[0] == "e"])
+    for row in rows:
+        apart = ((vectors[row["first"]] - vectors[row["second"]]) ** 2).sum()
+        assert float(row["distance"]) == pytest.approx(apart, abs=1e-6)
+    right = np.mean([row["answer"] == row["truth"] for row in rows])
+    assert one_fold.figures["test/lfw_accuracy"] == pytest.approx(right)
+    assert "test/lfw_standard_error" not in one_fold.figures, "of one fold"
+
+
+def test_without_pairs_predictions_name_the_nearest_other_image(finished, people, tmp_path):
+    run, config = session.reopen(str(finished), ("data=identities", f"data.root={people}", "data.test_fraction=0.6"))
+    found = evaluate(config, run, split="test", checkpoint="best", output=str(tmp_path / "out.json"))
+    found.write_predictions(tmp_path / "images.csv")
+    rows = rows_of(tmp_path / "images.csv")
+    assert len(rows) == len(found.data.splits["test"])
+    assert all(row["identity"] == row["path"][:2] and row["nearest"] != row["path"] for row in rows)
+    hits = np.mean([row["identity"] == row["nearest_identity"] for row in rows])
+    assert found.figures["test/recall_at_1"] == pytest.approx(hits)
+
+
+def test_a_run_of_strangers_is_measured_on_all_folds_of_the_pairs(finished, people, one_fold, tmp_path):
+    data = ("data=identities", f"data.root={people}", "data.source.pairs=folds.txt")
+    run, config = session.reopen(str(finished), data)
+    found = evaluate(config, run, split="test", checkpoint="best", output=str(tmp_path / "out.json"))
+    found.write_predictions(tmp_path / "pairs.csv")
+    assert [row["fold"] for row in rows_of(tmp_path / "pairs.csv")] == ["0"] * 6 + ["1"] * 6
+    assert "test/lfw_standard_error" in found.figures
+
+
+@pytest.mark.parametrize(("area", "told"), [(0.45, True), (0.55, False)])
+def test_telling_people_apart_worse_than_by_chance_is_told(area, told, caplog):
+    model = siamese()
+    model.validated = {"val/roc_auc": area}
+    with caplog.at_level("WARNING", logger="src.models.verification"):
+        model.on_train_end()
+    assert ("val/roc_auc is 0.4500, below chance" in caplog.text) is told
+
+
+def test_another_folder_of_other_people_can_be_measured(finished, people, tmp_path):
     run, config = session.reopen(str(finished), ("data=identities", f"data.root={people}", "data.test_fraction=0.99"))
     figures = evaluate(config, run, split="test", checkpoint="best", output=str(tmp_path / "out.json")).figures
     assert 0 < figures["test/roc_auc"] <= 1

@@ -10,7 +10,18 @@ from tests.prove.promise import Promise, table
 
 PROMISES = (
     *("configuration", "readme", "shapes", "lenet_shapes", "localizer_shapes", "bits", "kills", "moved"),
-    *("random_jobs", "orl", "caltech", "imagenette", "transfer", "report", "pipeline", "explanations", "sweeps"),
+    *(
+        "random_jobs",
+        "orl",
+        "caltech",
+        "imagenette",
+        "transfer",
+        "defaults",
+        "report",
+        "pipeline",
+        "explanations",
+        "sweeps",
+    ),
 )
 
 

@@ -42,6 +42,16 @@ class Pairs:
     second: Indices
     same: NDArray[np.bool_]
     fold: NDArray[np.int64]
+    trains: bool = False
+    """Whether the folds that are not tested are there to train on; else all pairs are a test, dealt into folds."""
+
+    def of(self, fold: int) -> Indices:
+        """Return the samples (N,) that the pairs of a fold name, sorted."""
+        return self.within(self.fold == fold)
+
+    def within(self, chosen: NDArray[np.bool_] | slice = slice(None)) -> Indices:
+        """Return the samples (N,) that the chosen pairs name, by default all, sorted."""
+        return np.union1d(self.first[chosen], self.second[chosen])
 
 
 class Source(ABC):

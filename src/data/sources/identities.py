@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Len
@@ -11,7 +12,7 @@ from src.data.listing import Listing
 from src.data.sources.base import Indices, Pairs
 from src.data.sources.folder import Folder, check_classes, class_remarks, images_by_class
 from src.data.sources.folder_layout import find_layout
-from src.data.sources.identity_lists import People, read_pairs, read_triplets
+from src.data.sources.identity_lists import People, found_list, read_pairs, read_triplets
 
 
 class IdentityFolder(Folder):
@@ -19,7 +20,8 @@ class IdentityFolder(Folder):
 
     Identities and their images are in natural order (s2 before s10). Where there are folders train, val and test above
     them, their identities may differ, and should. `pairs` is a file in the format of Labeled Faces in the Wild,
-    `triplets` a csv of anchor, positive, negative; both relative to `root` (to `root/folder`, where that is there).
+    `triplets` a csv of anchor, positive, negative; both are looked for in the folder with the people, in `root`, in the
+    folder above the people and in the current one.
     """
 
     def __init__(
@@ -33,10 +35,11 @@ class IdentityFolder(Folder):
         range: Literal["auto", "full"] | Annotated[list[float], Len(2, 2)],
     ) -> None:
         super().__init__(root, None, channels, splits, range)
+        given = self.root
         if folder is not None and (self.root / folder).is_dir():
             self.root = self.root / folder
-        self.pairs_file = None if pairs is None else self.root / pairs
-        self.triplets_file = None if triplets is None else self.root / triplets
+        self._places = (self.root, given, self.root.parent, Path.cwd())
+        self.pairs_file, self.triplets_file = pairs, triplets
         self._pairs: Pairs | None = None
         self._triplets: Indices | None = None
 
@@ -53,9 +56,9 @@ class IdentityFolder(Folder):
         self.remarks = (*layout.remarks, *class_remarks(self.root, {name: [] for name in names}, listing))
         known = People(self.classes, self._labels, self.root, self._files)
         if self.pairs_file is not None:
-            self._pairs = read_pairs(self.pairs_file, known)
+            self._pairs = read_pairs(found_list(self.pairs_file, self._places, "data.source.pairs"), known)
         if self.triplets_file is not None:
-            self._triplets = read_triplets(self.triplets_file, known)
+            self._triplets = read_triplets(found_list(self.triplets_file, self._places, "data.source.triplets"), known)
 
     def pairs(self) -> Pairs | None:
         """Return the pairs of the file, where one is named."""

@@ -69,7 +69,8 @@ def read_pairs(file: Path, people: People) -> Pairs:
     """Read pairs: `name i j` shows one person twice, `name1 i name2 j` two people.
 
     The first line is the number of folds and that of pairs of each kind in a fold, or only the number of pairs of each
-    kind; then they are dealt into ten folds, in order. Raises UserError with every wrong line.
+    kind. With folds, those that are not tested train (View 2 of Labeled Faces in the Wild); without, all pairs are a
+    test (pairsDevTest.txt of View 1), dealt into ten folds, in order. Raises UserError with every wrong line.
     """
     lines = _lines(file, "data.source.pairs")
     heading = lines[0].split() if lines else []
@@ -96,7 +97,8 @@ def read_pairs(file: Path, people: People) -> Pairs:
         raise wrong_rows(file, wrong)
     first, second, same = (np.array(column) for column in zip(*pairs, strict=True))
     places = np.arange(len(pairs)) // (2 * per_kind) if len(heading) == 2 else _dealt(same)
-    return Pairs(first.astype(np.int64), second.astype(np.int64), same.astype(np.bool_), places.astype(np.int64))
+    samples = first.astype(np.int64), second.astype(np.int64)
+    return Pairs(*samples, same.astype(np.bool_), places.astype(np.int64), trains=len(heading) == 2)
 
 
 def _pair(fields: Sequence[str], people: People) -> tuple[int, int, bool] | str:
@@ -168,6 +170,18 @@ def _faults(triplet: Sequence[int], people: People) -> list[str]:
     if anchor == negative:
         faults.append(f"the negative shows {people.names[negative]} as well")
     return faults
+
+
+def found_list(name: str, places: Sequence[Path], key: str) -> Path:
+    """Return the file called `name` in the first of the folders that has it.
+
+    Raises UserError with all the places where it was looked for.
+    """
+    files = list(dict.fromkeys(place / Path(name).expanduser() for place in places))
+    for file in files:
+        if file.is_file():
+            return file
+    raise UserError(f"{key}={name}: No such file; it was looked for as {', '.join(map(str, files))}")
 
 
 def _lines(file: Path, key: str) -> list[str]:

@@ -75,8 +75,8 @@ class Streamed(Source):
         found = self._arrays
         if "pairs" not in found:
             return None
-        first, second, same, fold = found["pairs"]
-        return Pairs(first, second, same.astype(np.bool_), fold)
+        first, second, same, fold, *kind = found["pairs"]
+        return Pairs(first, second, same.astype(np.bool_), fold, trains=any(row.all() for row in kind))
 
     def triplets(self) -> Indices | None:
         """Return the triplets (T, 3), where the source named any."""

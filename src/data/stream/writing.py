@@ -253,7 +253,8 @@ def _arrays(source: Source, plan: Plan, found: Mapping[int, Content], work: Path
         everything = np.arange(count)
         arrays["boxes"], arrays["sizes"] = source.boxes(everything), source.sizes(everything)
     if (pairs := source.pairs()) is not None:
-        arrays["pairs"] = np.stack([pairs.first, pairs.second, pairs.same.astype(np.int64), pairs.fold])
+        kind = np.full_like(pairs.fold, pairs.trains)
+        arrays["pairs"] = np.stack([pairs.first, pairs.second, pairs.same.astype(np.int64), pairs.fold, kind])
     if (triplets := source.triplets()) is not None:
         arrays["triplets"] = triplets
     return arrays | {f"split {name}": indices for name, indices in source.splits().items()}

@@ -1,0 +1,103 @@
+"""A model's own optimizer beats a plain loop, and gives way to what is typed and to an experiment's."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from statistics import mean
+
+import cv2
+import pytest
+import yaml
+from sklearn.datasets import load_digits
+
+from src.config import saved
+from src.config.assess import assess
+from src.config.command import compose
+from src.config.groups import CONF, Groups
+from src.runs import session
+from src.runs.recipe_line import recipe_line
+from tests.plain_loop import plain_accuracy
+
+SEEN = ("data=folder", "data.image_size=28", "data.source.channels=1", "data.batch_size=32", "threads=1", "logger=csv")
+SHORT = ("trainer.max_epochs=4", "trainer.accelerator=cpu", "data.num_workers=0")
+PLAIN = {
+    "lenet": ("model=lenet",),
+    "conv4": ("model=classifier", "network=conv4", "network.widths=[16,16,16,16]"),
+    "resnet": ("model=resnet", "network.depth=10", "network.layers=[1,1,1,1]", "network.stem=imagenet"),
+}
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory) -> Path:
+    """1,797 handwritten digits of 8 x 8 pixels, enlarged, the last 500 for testing."""
+    root = tmp_path_factory.mktemp("digits")
+    found = load_digits()
+    for number, (image, label) in enumerate(zip(found.images, found.target, strict=True)):
+        path = root / ("train" if number < 1297 else "test") / str(label) / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), cv2.resize((image * 15.9375).astype("uint8"), (28, 28)))
+    return root
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_model_as_it_comes_beats_a_plain_loop_with_adam(name, digits, tmp_path):
+    ours, plain = [], []
+    for seed in (0, 1) if name == "conv4" else (0,):
+        typed = [*PLAIN[name], *SEEN, *SHORT, f"data.root={digits}", f"seed={seed}"]
+        session.start(compose("train", [*typed, "augment=none", f"run_dir={tmp_path}/{seed}"]))
+        ours.append(json.loads((tmp_path / str(seed) / "metrics.json").read_text())["test/accuracy"])
+        plain.append(plain_accuracy(*typed))
+    assert mean(ours) > mean(plain)
+
+
+def optimizer_of(*overrides: str, folders: tuple[Path, ...] = (CONF,)) -> tuple[str, float]:
+    config = assess("train", overrides, Groups(folders)).accepted().config
+    return config.optimizer._target_.rpartition(".")[2], config.optimizer.lr
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        (["model=lenet"], ("AdamW", 3e-3)),
+        (["model=resnet"], ("SGD", 0.02)),
+        (["model=resnet", "network=vgg19"], ("AdamW", 3e-4)),  # the rate follows the network
+        (["model=localizer", "network=lenet"], ("AdamW", 3e-3)),
+        (["model=vgg19", "optimizer=sgd"], ("SGD", 0.02)),
+        (["model=vgg19", "optimizer.lr=0.001"], ("AdamW", 1e-3)),
+        (["experiment=imagenette_quick", "network=vgg19"], ("SGD", 0.05)),
+        (["experiment=lenet_shapes", "optimizer=rmsprop", "optimizer.lr=0.01"], ("RMSprop", 0.01)),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
+)
+def test_the_network_brings_an_optimizer_and_what_is_typed_or_an_experiments_wins(typed, expected):
+    assert optimizer_of(*typed) == expected
+
+
+def test_an_experiment_of_the_users_keeps_its_own_optimizer(tmp_path):
+    path = tmp_path / "experiment" / "mine.yaml"
+    path.parent.mkdir()
+    path.write_text("# @package _global_\ndefaults:\n  - override /model: vgg19\n  - override /optimizer: sgd\n")
+    assert optimizer_of("experiment=mine", folders=(CONF, tmp_path)) == ("SGD", 0.02)
+
+
+def test_every_shipped_experiment_says_which_optimizer_it_takes():
+    """So that a network's own never changes what was published."""
+    for path in (CONF / "experiment").glob("*.yaml"):
+        entries = yaml.safe_load(path.read_text()).get("defaults", [])
+        names = {str(key) for entry in entries if isinstance(entry, dict) for key in entry}
+        builds_on = [entry for entry in entries if isinstance(entry, str) and entry != "_self_"]
+        assert "override /optimizer" in names or builds_on, path.name
+
+
+@pytest.mark.parametrize("command", ["summary", "explain"])
+def test_a_command_that_does_not_train_has_no_optimizer(command):
+    found = assess(command, ["model=vgg19"], Groups()).accepted()
+    assert "optimizer" not in found.config
+
+
+def test_what_a_training_goes_by_is_one_line():
+    config = saved.plain(compose("train", ["model=lenet", "data.batch_size=32"]).config)
+    assert recipe_line(config) == (
+        "AdamW, lr 0.003, weight_decay 0.05; cosine, warmup_epochs 1.0; 5 epochs, batches of 32"
+    )
