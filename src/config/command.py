@@ -46,6 +46,7 @@ def end_with(action: Callable[[], object]) -> NoReturn:
         print(error, file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
+        print("Interrupted", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # the reader of a pipe, such as `| head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

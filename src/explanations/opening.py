@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from src.cores import cores
 from src.data.spec import DataSpec
 from src.errors import UserError
 from src.explanations.answers import compares
@@ -59,7 +60,9 @@ def opened(
         else:
             model = restore_model(config, run, DataSpec.load(run.data), asked["checkpoint"])
         subject = subject_of_run(model, device)
-    elif needs_network:
+    else:
+        session.prepare_process(cores())
+    if run is None and needs_network:
         sizes = {key: asked[key] for key in ("image_size", "in_channels", "num_classes")}
         subject = subject_of_weights(
             asked["network"], **sizes, device=chosen_device(asked["device"]), untrained=untrained

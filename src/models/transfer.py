@@ -16,6 +16,7 @@ from torch import Tensor
 from src.models.base import Batch
 from src.models.classifier import Classifier
 from src.networks.penultimate import Penultimate
+from src.progress import progress
 
 if TYPE_CHECKING:
     from src.data.module import ImageData
@@ -93,7 +94,7 @@ class Transfer(Classifier):
         try:
             for split in SPLITS:
                 parts: list[dict[str, Tensor]] = []
-                for batch in data.in_order(split):
+                for batch in progress(data.in_order(split), f"Computing features of {split}", unit="batches"):
                     moved = self.transfer_batch_to_device(batch, self.device, 0)
                     images = self.as_network_takes_them(data.normalized(data.with_images(moved))["image"])
                     with torch.no_grad(), self.trainer.precision_plugin.forward_context():

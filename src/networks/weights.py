@@ -34,8 +34,8 @@ def load_weights(
         return
     state = read_state(weights_file(weights, published))
     state = {key: value for key, value in state.items() if not key.startswith(ignore)} if ignore else state
-    state = within_a_part(state, network.state_dict())
-    load_state(network, state, f"network.weights={weights}", hint=_stem_hint(network, state, stem))
+    known = within_a_part(state, network.state_dict())
+    load_state(network, known, f"network.weights={weights}", hint=_stem_hint(network, known, stem))
 
 
 def within_a_part(state: Mapping[str, Tensor], own: Collection[str]) -> Mapping[str, Tensor]:
@@ -62,7 +62,7 @@ def _stem_hint(network: nn.Module, state: Mapping[str, Tensor], stem: str | None
     found = state.get(f"{name}.weight")
     if stem is None or name is None or found is None or found.ndim != 4:
         return ""
-    there, here = (int(weight.shape[-1]) for weight in (found, network.get_submodule(name).weight))
+    there, here = (int(weight.shape[-1]) for weight in (found, network.get_parameter(f"{name}.weight")))
     if there == here:
         return ""
     return (

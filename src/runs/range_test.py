@@ -14,14 +14,16 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 from pytorch_lightning import Callback, LightningModule, Trainer
 
+from src.callbacks.checkpoint import Interrupted
 from src.errors import UserError
 from src.files import write_text
 from src.models.base import ImageModule
+from src.progress import Advance
 from src.report.charts import Series, line_chart
 from src.report.layout import Section, lay_out, render
 from src.report.numbers import number
 from src.runs.directory import RunDirectory
-from src.runs.training import build_model, build_trainer, open_data
+from src.runs.training import build_model, build_trainer, open_data, stoppable
 
 DIVERGED = 4.0
 """Times the lowest loss so far at which the test ends."""
@@ -51,6 +53,8 @@ class GrowingRate(Callback):
 
     def __init__(self, rates: Sequence[float]) -> None:
         self.rates = list(rates)
+        self.advance: Advance | None = None
+        """What shows a person how far it is."""
         self.losses: list[float] = []
         self._sums: list[float] = []
         self._shares: list[float] = []
@@ -77,6 +81,8 @@ class GrowingRate(Callback):
         self.losses.append(float(np.mean(self._sums)))
         self._sums = []
         smooth = smoothed(self.losses)
+        if self.advance is not None:
+            self.advance.update(figures=f"rate {self.rates[len(self.losses) - 1]:.2g}, loss {smooth[-1]:.3f}")
         if not math.isfinite(self.losses[-1]) or smooth[-1] > DIVERGED * min(smooth):
             raise _Enough
 
@@ -121,8 +127,11 @@ def range_test(config: dict[str, Any]) -> tuple[Found, Path]:
     growing = GrowingRate(np.geomspace(low, high, steps).tolist())
     quiet = {"max_epochs": steps, "max_steps": steps, "limit_val_batches": 0, "num_sanity_val_steps": 0}
     trainer = build_trainer(config | {"trainer": config["trainer"] | quiet}, RunDirectory(path.parent), [growing], [])
-    with contextlib.suppress(_Enough):
-        trainer.fit(model, datamodule=data)
+    try:
+        with contextlib.suppress(_Enough), Advance("Range test", steps, unit="steps") as growing.advance, stoppable():
+            trainer.fit(model, datamodule=data)
+    except Interrupted as error:  # nothing to save here: the command ends as any other does
+        raise KeyboardInterrupt from error
     found = suggested(growing.rates[: len(growing.losses)], growing.losses)
     write_text(path, page(found))
     return found, path.resolve()
