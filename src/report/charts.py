@@ -100,9 +100,17 @@ def line_chart(
     ]
     hovers = list(_hovers([one for one in series if not (one.faint or one.quiet)], x_axis, y_axis, x_text))
     box = {"width": WIDTH, "height": HEIGHT, "left": left, "right": RIGHT, "top": TOP, "bottom": BOTTOM}
-    box["marked"] = None if marked is None or not x_axis.low <= marked <= x_axis.high else x_axis(marked)
+    mark = None if marked is None or not x_axis.low <= marked <= x_axis.high else x_axis(marked)
     return render(
-        "chart.html", title=title, x_label=x_label, below=_below(x_axis), y=y_axis, lines=lines, hovers=hovers, box=box
+        "chart.html",
+        title=title,
+        x_label=x_label,
+        below=_below(x_axis),
+        y=y_axis,
+        lines=lines,
+        hovers=hovers,
+        box=box,
+        mark=mark,
     )
 
 
@@ -183,7 +191,7 @@ def _below(axis: Axis) -> list[tuple[float, float, str]]:
     free = float(WIDTH)
     for value, label in reversed(axis.ticks):
         width = text_width(label)
-        middle = min(axis(value), round(WIDTH - width / 2, 1))
+        middle = min(axis(value), math.floor(10 * (WIDTH - width / 2)) / 10)
         fits = middle + width / 2 <= free
         found.append((axis(value), middle, label if fits else ""))
         free = middle - width / 2 - LETTER if fits else free

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -70,12 +70,34 @@ def grouped(runs: Sequence[Run]) -> list[Group]:
     return sorted(map(Group, found.values()), key=Group.rank)
 
 
-def by_problem(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    """Return the runs of each learning problem, in order of appearance."""
-    found: dict[str, list[Run]] = {}
+def comparable(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Return the runs that can be compared with each other, in order of appearance, by what they have in common.
+
+    That is the learning problem, the data set with its classes, and the metric with its direction. The name tells as
+    much of it as is needed: `Classifier on shapes`, and `by val/loss` or how many classes where that differs.
+    """
+    found: dict[tuple[Any, ...], list[Run]] = {}
     for run in runs:
-        found.setdefault(run.problem, []).append(run)
-    return found
+        classes = json.dumps(run.data.get("classes"))
+        found.setdefault((f"{run.problem} on {run.data_set}", f"by {run.monitor}", run.mode, classes), []).append(run)
+    names = []
+    for name, metric, mode, classes in found:
+        alike = [other for other in found if other[0] == name]
+        words = [name]
+        words += [metric] if len({other[1] for other in alike}) > 1 else []
+        words += [f"({mode})"] if len({other[1:3] for other in alike if other[1] == metric}) > 1 else []
+        words += [f"({_classes(classes)})"] if len({other[3] for other in alike}) > 1 else []
+        names.append(" ".join(words))
+    numbered = [
+        name if names.count(name) == 1 else f"{name}, {names[: index + 1].count(name)}"
+        for index, name in enumerate(names)
+    ]
+    return dict(zip(numbered, found.values(), strict=True))
+
+
+def _classes(text: str) -> str:
+    known = json.loads(text)
+    return f"{len(known)} classes" if isinstance(known, list) else "classes not recorded"
 
 
 def varied_settings(runs: Sequence[Run]) -> dict[str, list[Any]]:
@@ -107,16 +129,33 @@ def shown_value(value: Any) -> str:
     return json.dumps(value, default=str, ensure_ascii=False)
 
 
-def group_name(group: Group, varied: Mapping[str, Sequence[Any]]) -> str:
-    """Return what tells a group from the others: the settings that vary, or what it is where none does."""
-    first = group.runs[0]
+def group_names(groups: Sequence[Group], most: int | None = _WORDS) -> list[str]:
+    """Return what tells each group from the others: the settings that vary, or what it is where none does.
+
+    The network is told in words, and then by those of its keys in which groups differ that these words would leave
+    alike, such as a plain and a residual one. At `most` so many settings, unless more are needed.
+    """
+    varied = varied_settings([run for group in groups for run in group.runs])
     keys = sorted((key for key in varied if key != SEED), key=_tells_little)
-    words = [f"{_last(key, keys)}={shown_value(first.settings.get(key, ABSENT))}" for key in keys]
-    if not words:
+    names = [_named(group, groups, keys, most) for group in groups]
+    if most is not None and len(set(names)) < len(names):
+        return [_named(group, groups, keys, None) for group in groups]
+    return names
+
+
+def _named(group: Group, groups: Sequence[Group], keys: Sequence[str], most: int | None) -> str:
+    first = group.runs[0]
+    if not keys:
         return first.what if len(group.runs) > 1 else first.label
-    if any(key.startswith(WHAT) for key in keys):
-        words = [first.what, *(word for word, key in zip(words, keys, strict=True) if not key.startswith(WHAT))]
-    return " ".join(words[:_WORDS]) + (" …" if len(words) > _WORDS else "")
+    in_words = any(key.startswith(WHAT) for key in keys)
+    alike = [run for other in groups for run in other.runs if run.network == first.network]
+    told = varied_settings(alike)
+    shown = [key for key in keys if not key.startswith(WHAT) or (key in told and key in first.settings)]
+    words = [f"{_last(key, keys)}={shown_value(first.settings.get(key, ABSENT))}" for key in shown]
+    words = [first.network, *words] if in_words else words
+    if most is None or len(words) <= most:
+        return " ".join(words)
+    return " ".join(words[:most]) + " …"
 
 
 def _tells_little(key: str) -> bool:

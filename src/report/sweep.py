@@ -72,17 +72,18 @@ def _best(points: Sequence[Point], metric: str, direction: str) -> tuple[list[Po
 
 def _table(points: Sequence[Point], metrics: Sequence[str], direction: str, marked: Collection[str]) -> Table:
     keys = list(dict.fromkeys(key for point in points for key in point.values))
+    why = any(point.reason for point in points)
     rows = [
         [
             Cell(point.name, marked=point.name in marked),
             *(_figure(point.figure(metric)) for metric in metrics),
             Cell(point.state, marked=point.state != "finished"),
             *(_value(point.values.get(key, MISSING)) for key in keys),
-            Cell(point.reason),
+            *([Cell(point.reason)] if why else []),
         ]
         for point in points
     ]
-    return Table("Jobs", ["job", *metrics, "state", *keys, "why"], rows, 1, direction == "max")
+    return Table("Jobs", ["job", *metrics, "state", *keys, *["why"] * why], rows, 1, direction == "max")
 
 
 def _figure(value: float) -> Cell:

@@ -67,7 +67,9 @@ def write_page(
     sections = sweep_sections(points, metrics, directions, logs, shares)
     runs = [job.path for job in jobs if (job.path / "config.yaml").exists()]
     if runs:
-        write_report(runs, folder / "report.html", reproducible=False, first=sections)
+        write_report(
+            runs, folder / "report.html", reproducible=False, first=sections, compared_by=(metrics[0], directions[0])
+        )
 
 
 def last_figures(job: Job) -> dict[str, float]:
