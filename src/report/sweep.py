@@ -42,7 +42,8 @@ def sweep_sections(
     else:
         best, entries = _best(points, metrics[0], directions[0])
     if best:
-        html = render("sweep_best.html", entries=entries, several=len(metrics) > 1)
+        lie = [[point.name] for _, point in entries] if len(metrics) > 1 else [[point.name for point in best]]
+        html = render("sweep_best.html", entries=entries, several=len(metrics) > 1, lie=lie)
         sections.append(Section("Best", html))
     marked = {point.name for point in best}
     sections.append(Section("Jobs", _table(ranked, metrics, directions[0], marked).as_html()))
