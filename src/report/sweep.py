@@ -9,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from src.report.by_parameter import charts_by_parameter
+from src.report.charts import text_width
 from src.report.layout import Section, render
 from src.report.numbers import MISSING, figure, number
 from src.report.points import Point, configurations, finished, front
@@ -142,7 +143,8 @@ def _axis(name: str, texts: Sequence[str], log: bool) -> dict[str, Any]:
     at = {
         text: round(BOTTOM - (size - low) / ((high - low) or 1.0) * (BOTTOM - TOP), 1) for text, size in sizes.items()
     }
-    return {"name": name, "at": at, "labels": [(_shown(text), at[text]) for text in labels], "log": log}
+    written = [(_shown(text), at[text], text_width(_shown(text))) for text in labels]
+    return {"name": name, "at": at, "labels": written, "log": log}
 
 
 def _shown(text: str) -> str:
