@@ -17,6 +17,8 @@ from src.files import write_text
 from src.report.layout import Section, lay_out, render
 
 QUALITY = 85
+HALF = 700
+"""Pixels up to which a picture may share its row with another."""
 SHOWN = 12
 """Pictures of each method in the page; the others lie in its folder."""
 
@@ -55,7 +57,13 @@ def _section(folder: Path, found: dict[str, Any], *, several: bool) -> Section:
     more = len(there) - len(shown)
     subject = found.get("subject") if several else None
     html = render(
-        "pictures.html", words=found["words"], subject=subject, shown=shown, more=more, method=found["method"]
+        "pictures.html",
+        words=found["words"],
+        subject=subject,
+        shown=shown,
+        more=more,
+        method=found["method"],
+        half=HALF,
     )
     return Section(found["title"], html)
 

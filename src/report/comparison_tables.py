@@ -55,19 +55,20 @@ def _baseline_table(title: str, runs: Sequence[Run], metrics: Sequence[str]) -> 
 def _run_table(problem: str, runs: Sequence[Run], numbers: dict[int, int], reproducible: bool) -> Table:
     metrics = _metrics(runs)
     varied = _columns_of(varied_settings(runs))
+    several = len({run.network for run in runs}) > 1
     ended = len({run.status for run in runs} - {"finished"}) > 0
     timed = not reproducible and any(run.record.get("seconds") for run in runs)
     rows = []
     for run in sorted(runs, key=lambda run: Group([run]).rank()):
-        row = [Cell(run.label, link=f"#run-{numbers[id(run)]}")]
-        row += [*(_figure(run.metrics.get(name)) for name in metrics), Cell(run.network)]
+        row = [Cell(run.label, link=f"#run-{numbers[id(run)]}"), *([Cell(run.network)] if several else [])]
+        row += [_figure(run.metrics.get(name)) for name in metrics]
         row += [_setting(run.settings.get(key, ABSENT)) for key in varied]
         row += [Cell(run.status, marked=run.status != "finished")] if ended else []
         row += [_time(run)] if timed else []
         rows.append(row)
-    columns = ["run", *metrics, "network", *varied]
+    columns = ["run", *["network"] * several, *metrics, *varied]
     columns += ["status"] * ended + ["time"] * timed
-    return Table(problem, columns, rows, 1 if metrics else None, runs[0].mode == "max")
+    return Table(problem, columns, rows, 1 + several if metrics else None, runs[0].mode == "max")
 
 
 def seed_tables(runs: Sequence[Run]) -> list[Table]:
@@ -88,7 +89,7 @@ def _seed_table(problem: str, groups: Sequence[Group]) -> Table:
             Cell(str(len(group.counted)), len(group.counted)),
             *(_spread(group, name) for name in metrics),
         ]
-        for group, name in zip(groups, group_names(groups, most=None), strict=True)
+        for group, name in zip(groups, group_names(groups, whole=True), strict=True)
         if len(group.counted) > 1
     ]
     return Table(

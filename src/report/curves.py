@@ -89,7 +89,10 @@ def _series(column: str, points: list[tuple[float, float]], tone: int, best: flo
     faint = name.endswith(STEP)
     x, y = zip(*points, strict=True)
     there = dict(points).get(best) if best is not None and not faint else None
-    figure = None if there is None else f"{number(there)}{'' if x[-1] == best else f' ({number(y[-1])})'}"
+    figure = None
+    if there is not None:
+        kept, last = number(there), number(y[-1])
+        figure = kept if kept == last else f"{kept} ({last})"
     return Series(f"{label} per step" if faint else label, x, y, tone, faint, figure)
 
 
@@ -122,8 +125,14 @@ def _epoch_ticks(epoch_at: dict[float, int]) -> Ticks | None:
     ends = {epoch: step for step, epoch in sorted(epoch_at.items())}
     if len(ends) < 2:
         return None
-    every = next(n * 10**k for k in range(9) for n in (1, 2, 5) if len(ends) <= 7 * n * 10**k)
+    every = whole_step(len(ends))
     return [(step, str(epoch + 1)) for epoch, step in ends.items() if (epoch + 1) % every == 0]
+
+
+def whole_step(count: int) -> int:
+    """Return 1, 2, 5, 10, ...: of `count` epochs every so many-th is named, so that there are at most seven."""
+    steps: list[int] = [n * 10**k for k in range(9) for n in (1, 2, 5)]
+    return next(step for step in steps if count <= 7 * step)
 
 
 def spans_decades(series: Sequence[Series]) -> bool:

@@ -14,8 +14,6 @@ from src.report.numbers import MISSING
 from src.report.runs import Run
 
 SEED = "seed"
-_WORDS = 4
-"""Settings that a name of a group is made of; of more, the first."""
 
 
 @dataclass(frozen=True)
@@ -129,33 +127,35 @@ def shown_value(value: Any) -> str:
     return json.dumps(value, default=str, ensure_ascii=False)
 
 
-def group_names(groups: Sequence[Group], most: int | None = _WORDS) -> list[str]:
-    """Return what tells each group from the others: the settings that vary, or what it is where none does.
+def group_names(groups: Sequence[Group], *, whole: bool = False) -> list[str]:
+    """Return what tells each group from the others: the settings that are needed for it, or the `whole` of what varies.
 
     The network is told in words, and then by those of its keys in which groups differ that these words would leave
-    alike, such as a plain and a residual one. At `most` so many settings, unless more are needed.
+    alike, such as a plain and a residual one. Where nothing varies a group is called what it is.
     """
     varied = varied_settings([run for group in groups for run in group.runs])
     keys = sorted((key for key in varied if key != SEED), key=_tells_little)
-    names = [_named(group, groups, keys, most) for group in groups]
-    if most is not None and len(set(names)) < len(names):
-        return [_named(group, groups, keys, None) for group in groups]
-    return names
-
-
-def _named(group: Group, groups: Sequence[Group], keys: Sequence[str], most: int | None) -> str:
-    first = group.runs[0]
+    firsts = [group.runs[0] for group in groups]
     if not keys:
-        return first.what if len(group.runs) > 1 else first.label
+        return [group.runs[0].what if len(group.runs) > 1 else group.runs[0].label for group in groups]
     in_words = any(key.startswith(WHAT) for key in keys)
-    alike = [run for other in groups for run in other.runs if run.network == first.network]
-    told = varied_settings(alike)
-    shown = [key for key in keys if not key.startswith(WHAT) or (key in told and key in first.settings)]
-    words = [f"{_last(key, keys)}={shown_value(first.settings.get(key, ABSENT))}" for key in shown]
-    words = [first.network, *words] if in_words else words
-    if most is None or len(words) <= most:
-        return " ".join(words)
-    return " ".join(words[:most]) + " …"
+    names = [(run.network,) if in_words else () for run in firsts]
+    for key in keys:
+        more = [(*name, *_word(key, run, keys, firsts)) for name, run in zip(names, firsts, strict=True)]
+        if whole or len(set(more)) > len(set(names)):
+            names = more
+    return [" ".join(name) or run.what for name, run in zip(names, firsts, strict=True)]
+
+
+def _word(key: str, run: Run, keys: Sequence[str], others: Sequence[Run]) -> list[str]:
+    """Return a setting of a run in a word; nothing where it has none, or where the network's name says as much."""
+    value = run.settings.get(key, ABSENT)
+    alike = [other.settings.get(key, ABSENT) for other in others if other.network == run.network]
+    if value is ABSENT or (key.startswith(WHAT) and all(other == value for other in alike)):
+        return []
+    if key.endswith("._target_"):
+        return [f"{key.removesuffix('._target_')}={str(value).rpartition('.')[2]}"]
+    return [f"{_last(key, keys)}={shown_value(value)}"]
 
 
 def _tells_little(key: str) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from src.report.charts import Series, line_chart
-from src.report.curves import STEP, History, spans_decades
+from src.report.curves import STEP, History, spans_decades, whole_step
 from src.report.groups import Group, Spread, comparable, group_names, grouped
 from src.report.headline import headline_metrics
 from src.report.layout import Section, render
@@ -100,9 +100,15 @@ def _chart(column: str, lines: Sequence[_Line]) -> Markup:
         series,
         "epochs",
         log_y="loss" in column and spans_decades(series),
+        x_ticks=_whole_epochs(max((one.x[-1] for one in series), default=0.0)),
         x_text=lambda x: f"after {number(round(x, 2))} epochs",
         max_points=max(FEWEST, POINTS // max(1, len(series))),
     )
+
+
+def _whole_epochs(last: float) -> list[tuple[float, str]]:
+    every = whole_step(math.ceil(last))
+    return [(float(epoch), str(epoch)) for epoch in range(0, math.ceil(last) + 1, every)]
 
 
 def _series(column: str, line: _Line) -> Series:
