@@ -91,6 +91,11 @@ class Advance:
             self._told = False
             log.info("%s: %s in %s", self.what, self._counted(), clock(time.monotonic() - self._began))
 
+    def leave(self) -> None:
+        """Take the bar away and say nothing: the end was not reached, or is told otherwise."""
+        self._told = False
+        self.close()
+
     def _tell(self) -> None:
         self._told = True
         parts = [f"{self.what}: {self._counted()}", f"{left} left" if (left := self._left()) else "", self._figures]
@@ -112,9 +117,7 @@ class Advance:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None:
-            self._told = False  # it did not come to its end
-        self.close()
+        self.leave() if error is not None else self.close()
 
 
 def clock(seconds: float) -> str:

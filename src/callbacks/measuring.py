@@ -41,4 +41,4 @@ class Measuring(Callback):
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Take the bar away, and say nothing of an end that was not reached."""
         if self._advance is not None:
-            self._advance.__exit__(type(exception), exception, None)
+            self._advance.leave()
