@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 import requests
 from filelock import FileLock, Timeout
-from tqdm import tqdm
 
 from src.errors import UserError
+from src.progress import Advance
 from src.unpack import cannot_write, unpack
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,7 @@ PAUSE = 1.0
 """Seconds before the second attempt; twice as long before each further one."""
 _TIMEOUT = (10, 60)  # seconds to connect, and between two pieces
 _PIECE = 1 << 16
+_MEBIBYTE = 1 << 20
 _TRY_AGAIN_LATER = frozenset({408, 425, 429})
 
 
@@ -156,18 +157,12 @@ def _receive_some(url: str, part: Path) -> None:
         resumed = response.status_code == requests.codes.partial_content
         missing = response.headers.get("Content-Length")
         start = begun if resumed else 0
-        bar = tqdm(
-            desc=part.stem,
-            total=start + int(missing) if missing else None,
-            initial=start,
-            unit="B",
-            unit_scale=True,
-            disable=None,
-        )
-        with bar, part.open("ab" if resumed else "wb") as file:
+        total = -(-(start + int(missing)) // _MEBIBYTE) if missing else None
+        advance = Advance(f"Downloading {part.stem}", total, unit="MiB", done=start // _MEBIBYTE)
+        with advance, part.open("ab" if resumed else "wb") as file:
             for piece in response.iter_content(_PIECE):
                 file.write(piece)
-                bar.update(len(piece))
+                advance.update(file.tell() // _MEBIBYTE - advance.done)
             file.flush()
             os.fsync(file.fileno())
 

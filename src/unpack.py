@@ -9,9 +9,8 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from tqdm import tqdm
-
 from src.errors import UserError
+from src.progress import progress
 
 
 def unpack(archive: Path, target: Path) -> None:
@@ -55,7 +54,7 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
     if not hasattr(tarfile, "data_filter"):
         raise UserError(f"Python 3.11.4 or newer is needed to unpack {archive} safely, or unpack it there by hand")
     with tarfile.open(archive) as tar:
-        members = tqdm(tar, desc=f"Unpacking {archive.name}", unit=" files", disable=None, leave=False)
+        members = progress(tar, f"Unpacking {archive.name}", unit="files")
         tar.extractall(folder, members, filter="data")  # refuses paths, links and devices that lead out
 
 
@@ -64,5 +63,5 @@ def _unpack_zip(archive: Path, folder: Path) -> None:
         for name in packed.namelist():
             if not (folder / name).resolve().is_relative_to(folder.resolve()):
                 raise zipfile.BadZipFile(f"{name!r} would be unpacked outside of the destination")
-        for name in tqdm(packed.namelist(), desc=f"Unpacking {archive.name}", unit=" files", disable=None, leave=False):
+        for name in progress(packed.namelist(), f"Unpacking {archive.name}", unit="files"):
             packed.extract(name, folder)

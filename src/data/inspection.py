@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from filelock import FileLock
-from tqdm import tqdm
 
 from src.cores import cores
 from src.data import decode as decoder
@@ -27,6 +26,7 @@ from src.data.sources.base import Indices, Source
 from src.data.value_range import Span, Values, outside, settled
 from src.errors import UserError
 from src.files import write_text
+from src.progress import Advance
 
 _CHUNK = 64  # files per task of the thread pool
 _DIGITS = 10
@@ -256,13 +256,12 @@ def _is_settled(fact: Fact) -> bool:
 
 
 def _read_all(root: str, names: Sequence[str], channels: int) -> Iterator[tuple[str, Fact]]:
-    """Read files in threads (decoding releases the interpreter), with a bar on a terminal."""
+    """Read files in threads: decoding releases the interpreter."""
     chunks = [names[start : start + _CHUNK] for start in range(0, len(names), _CHUNK)]
     threads = cores()
-    bar = tqdm(total=len(names), desc="Reading images", unit="", disable=None, leave=False)
-    with bar, ThreadPoolExecutor(min(16, 2 * threads)) as pool:
+    with Advance("Reading", len(names), unit="images") as advance, ThreadPoolExecutor(min(16, 2 * threads)) as pool:
         for chunk, facts in zip(chunks, pool.map(lambda part: _read(root, part, channels), chunks), strict=True):
-            bar.update(len(chunk))
+            advance.update(len(chunk))
             yield from zip(chunk, facts, strict=True)
 
 

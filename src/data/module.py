@@ -56,6 +56,7 @@ from src.data.worker import prepare_worker
 from src.data.working import WorkingSize
 from src.errors import UserError
 from src.files import printable
+from src.progress import progress
 
 log = logging.getLogger(__name__)
 
@@ -322,7 +323,8 @@ class ImageData(LightningDataModule):
         fixed = fixed_statistics(choice, channels)
         if fixed is not None:
             return fixed
-        images = (self.augment.evaluate(self.medium.read(int(i)), size, crop)["image"] for i in self.splits["train"])
+        train = progress(self.splits["train"].tolist(), "Measuring colours", unit="images")
+        images = (self.augment.evaluate(self.medium.read(index), size, crop)["image"] for index in train)
         mean, std = channel_statistics(images)
         return mean, std if choice == "dataset" else (1.0,) * channels
 

@@ -49,8 +49,8 @@ class GradCam:
         output.title = "Grad-CAM"
         size = "x".join(map(str, subject.shapes[layer][1:]))
         output.words = (
-            f"Light places: what {layer}, a map of {size}, found speaks for the answer there, most in the image at the "
-            "lightest."
+            f"Light places speak for the answer: there {layer}, a map of {size}, has found what makes it likelier. The "
+            "lightest place of each image is the strongest in that image."
         )
         if question.what == "box":
             output.words = f"Light places: what {layer} found there moves the box; on the right, each of its edges."

@@ -22,6 +22,7 @@ from src.data.value_range import Span
 from src.data.view import View
 from src.data.working import WorkingSize
 from src.errors import UserError
+from src.progress import progress
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ class Images(Dataset[Item | None]):
             log.info("%d of %d images are explained; method.limit=null takes all", count, len(self))
         positions = [i * len(self) // count for i in range(count)]
         found = 0
-        for position in positions:
+        for position in progress(positions, "Explaining", unit="images"):
             item = self[position]
             if item is not None:
                 found += 1
@@ -94,7 +95,7 @@ class Images(Dataset[Item | None]):
         held: list[Item] = []
         found = 0
         loader = DataLoader(self, batch_size=None, num_workers=num_workers, collate_fn=_as_it_is)
-        for item in loader:
+        for item in progress(loader, "Looking", unit="images"):
             if item is not None:
                 held.append(item)
                 found += 1

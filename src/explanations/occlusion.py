@@ -21,6 +21,7 @@ from src.explanations.layers import final_layer, require_map
 from src.explanations.output import Output, file_name, rounded
 from src.explanations.subject import Subject
 from src.explanations.taps import outputs_of
+from src.progress import progress
 
 Window = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels of what the network sees, right and bottom exclusive."""
@@ -229,7 +230,7 @@ def occluded(
 
 
 def _parts(image: Tensor, places: Sequence[Window], fill: Tensor, batch_size: int) -> Iterator[Tensor]:
-    for start in range(0, len(places), batch_size):
+    for start in progress(range(0, len(places), batch_size), "Covering", unit="batches of places"):
         yield covered(image, places[start : start + batch_size], fill)
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
+import torch
+from torch import nn
+
+from src.config import saved
+from src.cores import cores
 from src.data.spec import DataSpec
 from src.errors import UserError
 from src.explanations.answers import compares
@@ -15,6 +21,7 @@ from src.explanations.given import Given
 from src.explanations.images import Files, Images, Item, Split
 from src.explanations.output import Output
 from src.explanations.subject import IMAGE_SIZE, Subject, subject_of_run, subject_of_weights
+from src.report.naming import network_words, title
 from src.runs import session
 from src.runs.directory import RunDirectory
 from src.runs.evaluation import restore, restore_model
@@ -59,16 +66,29 @@ def opened(
         else:
             model = restore_model(config, run, DataSpec.load(run.data), asked["checkpoint"])
         subject = subject_of_run(model, device)
-    elif needs_network:
+        choices = saved.load(run.compose).choices
+        output.subject = f"{title({**config, 'choices': choices})}, its {asked['checkpoint']} weights {digest(model)}"
+    else:
+        session.prepare_process(cores())
+    if run is None and needs_network:
         sizes = {key: asked[key] for key in ("image_size", "in_channels", "num_classes")}
         subject = subject_of_weights(
             asked["network"], **sizes, device=chosen_device(asked["device"]), untrained=untrained
         )
+        output.subject = f"{network_words(asked)}, weights {PurePath(str(asked['network'].get('weights'))).name}"
     if needs_images and images is None:
         images = _files(image_files("input", asked["input"]), subject)
     anchor = _anchor(asked, subject) if needs_images and needs_network and subject is not None else None
     given = Given(output, subject if needs_network else None, images, anchor, asked["batch_size"], asked["num_workers"])
     return Opened(given, run, config)
+
+
+def digest(model: nn.Module) -> str:
+    """Return eight letters that stand for the values of a model's weights: a run's change as long as it trains."""
+    found = hashlib.blake2b(digest_size=4)
+    for name, value in sorted(model.state_dict().items()):
+        found.update(name.encode() + value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def _files(files: Sequence[Path], subject: Subject | None) -> Files:

@@ -31,6 +31,8 @@ class Output:
     """What is explained, for a heading."""
     words: str = ""
     """How to read the pictures."""
+    subject: str = ""
+    """Whose answers they are: the run in words, and which of its weights."""
     data_digest: str | None = None
     """Of the run's data, where they are what is explained."""
     numbers: dict[str, Any] = field(default_factory=dict)
@@ -82,6 +84,7 @@ class Output:
             "method": self.method,
             "title": self.title,
             "words": self.words,
+            "subject": self.subject,
             "data_digest": self.data_digest,
             "numbers": self.numbers,
             "pictures": self.pictures,

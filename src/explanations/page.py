@@ -17,6 +17,8 @@ from src.files import write_text
 from src.report.layout import Section, lay_out, render
 
 QUALITY = 85
+HALF = 700
+"""Pixels up to which a picture may share its row with another."""
 SHOWN = 12
 """Pictures of each method in the page; the others lie in its folder."""
 
@@ -26,10 +28,13 @@ def write_page(folder: Path) -> Path:
 
     A function of the folder's files alone, so equal explanations give equal bytes.
     """
-    sections = [_section(folder / method["method"], method) for method in _explanations(folder)]
+    found = list(_explanations(folder))
+    subjects = list(dict.fromkeys(method["subject"] for method in found if method.get("subject")))
+    sections = [_section(folder / method["method"], method, several=len(subjects) > 1) for method in found]
     path = folder.with_name(f"{folder.name}.html")
-    headline = render("explanations.html", title="Looking inside", count=len(sections))
-    write_text(path, lay_out("Looking inside", headline, sections))
+    title = f"Looking inside {subjects[0].partition(',')[0]}" if len(subjects) == 1 else "Looking inside"
+    headline = render("explanations.html", title=title, count=len(sections), subjects=subjects)
+    write_text(path, lay_out(title, headline, sections))
     return path
 
 
@@ -43,13 +48,23 @@ def _explanations(folder: Path) -> Iterator[dict[str, Any]]:
             yield found | {"method": file.parent.name}
 
 
-def _section(folder: Path, found: dict[str, Any]) -> Section:
+def _section(folder: Path, found: dict[str, Any], *, several: bool) -> Section:
+    """The pictures of a method; where the page has those of `several` weights, which they are of is said."""
     there = [one for one in found["pictures"] if (folder / one["file"]).is_file()]
     whole = [one for one in there if one["file"].endswith("-page.png")]  # of all layers, whose pictures are its parts
     there = whole or there
     shown = [{"caption": one["caption"], **_embedded(folder / one["file"])} for one in there[:SHOWN]]
     more = len(there) - len(shown)
-    html = render("pictures.html", words=found["words"], shown=shown, more=more, method=found["method"])
+    subject = found.get("subject") if several else None
+    html = render(
+        "pictures.html",
+        words=found["words"],
+        subject=subject,
+        shown=shown,
+        more=more,
+        method=found["method"],
+        half=HALF,
+    )
     return Section(found["title"], html)
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
+from pytorch_lightning import Trainer
+from pytorch_lightning.strategies import FSDPStrategy
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
 from src.models.base import Batch
 from src.models.classifier import Classifier
 from src.networks.penultimate import Penultimate
+from src.progress import progress
 
 if TYPE_CHECKING:
     from src.data.module import ImageData
@@ -21,6 +26,8 @@ log = logging.getLogger(__name__)
 
 KEPT_BYTES = 2 * 1024**3
 """Memory that kept features may take."""
+SPLITS = ("train", "val")
+"""What an epoch reads: nothing else is kept."""
 
 
 class Transfer(Classifier):
@@ -35,9 +42,11 @@ class Transfer(Classifier):
     def __init__(self, *, keep_features: bool, **options: Any) -> None:
         super().__init__(**options)
         self.keep_features = keep_features
+        self.images_kept = 0
         self.seconds_to_keep = 0.0
         self.seconds_of_epochs: list[float] = []
-        self._began = 0.0
+        """Of whole epochs of this process, their validations included."""
+        self._began: float | None = None
         self._penultimate: Penultimate | None = None
 
     def scores(self, batch: Batch) -> Any:
@@ -47,23 +56,32 @@ class Transfer(Classifier):
         assert self._penultimate is not None
         return self._penultimate.outputs(batch["features"])
 
-    def on_fit_start(self) -> None:
-        """Compute what the head is given, where it stays the same in every epoch."""
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """Compute what the head is given, where it stays the same in every epoch; then as every model.
+
+        Later is too late: a schedule asks for the number of steps, for which Lightning makes the training loader, and
+        that goes on to read what it was made for. Earlier the weights are neither restored nor on their device.
+        """
         data: ImageData = self.trainer.datamodule  # type: ignore[attr-defined]
         reason = self._why_not(data)
         if reason is None:
             reason = self._keep(data)
         if reason is not None and self.keep_features and self.freezing.plan == {0: "head"}:
             log.info("What the head is given is computed in every epoch: %s", reason)
+        return super().configure_optimizers()
 
     def _why_not(self, data: ImageData) -> str | None:
-        """Return why features cannot be kept, None where they can."""
+        """Return why features cannot be kept, or would not be worth it, None where they can."""
         if not self.keep_features:
             return "model.keep_features=false"
         if self.freezing.plan != {0: "head"}:
             return "more than the head learns (model.trainable)"
         if data.augment.changes_images:
             return "each epoch sees other images (augment=none would keep them)"
+        if isinstance(self.trainer.strategy, FSDPStrategy):
+            return "trainer=fsdp divides the network among processes"
+        if images_seen(self.trainer, data) < len(data.splits["train"]):
+            return "the training ends before it has seen all images once"
         return "model.test_time_flip" if self.test_time_flip else None
 
     def _keep(self, data: ImageData) -> str | None:
@@ -74,16 +92,16 @@ class Transfer(Classifier):
         was_training = self.network.training
         self.network.eval()
         try:
-            for split in ("train", "val"):
+            for split in SPLITS:
                 parts: list[dict[str, Tensor]] = []
-                for batch in data.in_order(split):
+                for batch in progress(data.in_order(split), f"Computing features of {split}", unit="batches"):
                     moved = self.transfer_batch_to_device(batch, self.device, 0)
                     images = self.as_network_takes_them(data.normalized(data.with_images(moved))["image"])
                     with torch.no_grad(), self.trainer.precision_plugin.forward_context():
                         features = penultimate.features(images)
                     if features is None:
                         return "this network goes on after its head in a way that cannot be told from its modules"
-                    if features[0].nbytes * sum(map(len, data.splits.values())) > KEPT_BYTES:
+                    if features[0].nbytes * sum(len(data.splits[name]) for name in SPLITS) > KEPT_BYTES:
                         return f"they would take more than {KEPT_BYTES // 1024**3} GiB"
                     parts.append({key: moved[key].cpu() for key in ("label", "index")} | {"features": features.cpu()})
                 kept[split] = {key: torch.cat([part[key] for part in parts]) for key in parts[0]} if parts else {}
@@ -92,8 +110,8 @@ class Transfer(Classifier):
         data.kept = {split: tensors for split, tensors in kept.items() if tensors}
         self._penultimate = penultimate
         self.seconds_to_keep = time.perf_counter() - start
-        count = sum(len(tensors["index"]) for tensors in kept.values() if tensors)
-        log.info("features of %d images kept, computed in %.1f s", count, self.seconds_to_keep)
+        self.images_kept = sum(len(tensors["index"]) for tensors in data.kept.values())
+        log.info("features of %d images kept, computed in %.1f s", self.images_kept, self.seconds_to_keep)
         return None
 
     def on_train_epoch_start(self) -> None:
@@ -102,9 +120,10 @@ class Transfer(Classifier):
         self._began = time.perf_counter()
 
     def on_train_epoch_end(self) -> None:
-        """Remember how long the epoch took, its validation included."""
+        """Remember how long the epoch took, unless an earlier process has begun it."""
         super().on_train_epoch_end()
-        self.seconds_of_epochs.append(time.perf_counter() - self._began)
+        if self._began is not None:
+            self.seconds_of_epochs.append(time.perf_counter() - self._began)
 
     def on_fit_end(self) -> None:
         """Let what comes after training see images again."""
@@ -112,9 +131,21 @@ class Transfer(Classifier):
         data.kept = {}
 
     def report_sections(self) -> list[Section]:
-        """Return what keeping the features saved."""
+        """Return what keeping the features took, and what epochs over them did."""
         from src.report.transfer import kept_section
 
         if self._penultimate is None or not self.seconds_of_epochs:
             return []
-        return [kept_section(self.seconds_to_keep, self.seconds_of_epochs)]
+        return [kept_section(self.images_kept, self.seconds_to_keep, self.seconds_of_epochs)]
+
+
+def images_seen(trainer: Trainer, data: ImageData) -> float:
+    """Return how many images a training sees in all, over all processes and epochs; infinity where nothing ends it."""
+    batches = math.ceil(len(data.splits["train"]) / (data.batch_size * trainer.world_size))
+    limit = trainer.limit_train_batches
+    each = min(batches, limit) if isinstance(limit, int) else int(batches * (1.0 if limit is None else limit))
+    epochs, steps = trainer.max_epochs, trainer.max_steps
+    seen = math.inf if epochs is None or epochs < 0 else each * epochs
+    if steps >= 0:
+        seen = min(seen, steps * trainer.accumulate_grad_batches)
+    return seen * data.batch_size * trainer.world_size

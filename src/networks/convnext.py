@@ -37,7 +37,7 @@ def convnext(
         _init(patches)
         network.features[0][0] = patches
     fit_input(network, in_channels, _init)
-    return finished(network, in_channels, image_size, weights, urls, dropout=dropout)
+    return finished(network, in_channels, image_size, weights, urls, dropout=dropout, stem=settled)
 
 
 def published_name(*, variant: str, **_: Any) -> str:

@@ -13,7 +13,6 @@ maps of the classes rectified here: where all of them are zero to begin with, no
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -23,9 +22,7 @@ from torch import Tensor, nn
 from src.networks.input_layer import kaiming_fan_out
 from src.networks.pooling import AdaptiveAveragePool
 from src.networks.published import finished
-from src.networks.stem import automatic_stem
-
-log = logging.getLogger(__name__)
+from src.networks.stem import settled_stem
 
 
 class NetworkInNetwork(nn.Module):
@@ -54,9 +51,7 @@ def nin(
     **variation: Any,
 ) -> nn.Module:
     """Build a Network in Network in its small or its large form; `dropout` lies between the blocks."""
-    form = automatic_stem(image_size) if stem == "auto" else stem
-    if stem == "auto":
-        log.info("network.stem=auto: %s, for images of %d px", form, image_size)
+    form = settled_stem(stem, image_size, weights, {})
     blocks = _small(in_channels, num_classes) if form == "small" else _large(in_channels, num_classes)
     layers: list[nn.Module] = []
     for block, pool in blocks:
@@ -64,7 +59,7 @@ def nin(
     for layer in layers:
         if isinstance(layer, nn.Conv2d):
             kaiming_fan_out(layer)
-    return finished(NetworkInNetwork(layers[:-1]), in_channels, image_size, weights, {}, **variation)
+    return finished(NetworkInNetwork(layers[:-1]), in_channels, image_size, weights, {}, stem=form, **variation)
 
 
 Blocks = list[tuple[nn.Sequential, nn.Module | None]]

@@ -51,12 +51,13 @@ def finished(
     pooling: Pooling = "as_published",
     reduction: Annotated[int, Ge(1)] | None = None,
     dropout: Annotated[float, Ge(0), Lt(1)] | None = None,
+    stem: str | None = None,
 ) -> nn.Module:
     """Return `network`, varied as asked, when the image size fits, with the weights that the configuration names.
 
     Keys of the weights that start with one of `ignore` are left out. `dropout` is for families without a key of
-    their own for it; None is as published. Raises UserError as its steps do, and where
-    published weights are asked for layers that are not as published.
+    their own for it; None is as published. `stem` says how the network begins, where that is a choice. Raises
+    UserError as its steps do, and where published weights are asked for layers that are not as published.
     """
     if weights in urls:
         require_as_published(str(weights), normalization, reduction)
@@ -67,7 +68,7 @@ def finished(
         reduce_depth(network, reduction, in_channels, image_size)
     if dropout is not None:
         drop_otherwise(network, dropout)
-    load_weights(network, weights, urls, ignore)
+    load_weights(network, weights, urls, ignore, stem)
     return network
 
 

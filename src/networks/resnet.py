@@ -59,7 +59,7 @@ def resnet(
     if not shortcuts:
         _cut_shortcuts(network)
     fit_input(network, in_channels, kaiming_fan_out)
-    return finished(network, in_channels, image_size, weights, urls, **variation)
+    return finished(network, in_channels, image_size, weights, urls, stem=stem_name, **variation)
 
 
 def published_name(*, depth: int, layers: list[int] | None, **_: Any) -> str | None:

@@ -31,7 +31,9 @@ def settled_stem(stem: str, image_size: int, weights: str | None, published: Map
     settled = stem
     if stem == "auto":
         settled = automatic_stem(image_size)
-        log.info("network.stem=auto: %s, for images of %d px", settled, image_size)
+        for_file = weights is not None and weights not in published and settled != "imagenet"
+        hint = "; what was learned on larger images wants network.stem=imagenet" if for_file else ""
+        log.info("network.stem=auto: %s, for images of %d px%s", settled, image_size, hint)
     if weights in published and settled != "imagenet":
         raise UserError(
             f"network.weights={weights} belong to network.stem=imagenet, but the stem is {settled} "

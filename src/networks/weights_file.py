@@ -58,8 +58,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
     """Return the tensors in a file of weights by their names in the bare network; what lies beside it is left out.
 
     Understood are plain dictionaries of tensors, Lightning's checkpoints, of which the keys `network.*` are taken, and
-    the usual wrappings of others: `state_dict`, `model`, and `module.` before every name. Raises UserError where the
-    file is damaged or holds more than tensors.
+    the usual wrappings of others: `state_dict`, `model_state_dict`, `model`, and `module.` before every name. Raises
+    UserError where the file is damaged or holds more than tensors.
     """
     from safetensors.torch import load_file
 
@@ -106,7 +106,7 @@ def _file_of_run(folder: Path) -> Path:
 
 
 def _bare_names(stored: Any, path: Path) -> dict[str, Tensor]:
-    for wrapping in ("state_dict", "model"):
+    for wrapping in ("state_dict", "model_state_dict", "model"):
         if isinstance(stored, Mapping) and isinstance(stored.get(wrapping), Mapping):
             stored = stored[wrapping]
     if not isinstance(stored, Mapping) or not stored:

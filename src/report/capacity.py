@@ -11,7 +11,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from src.report.charts import Series, line_chart
-from src.report.groups import by_problem
+from src.report.groups import comparable
 from src.report.layout import Section
 from src.report.numbers import number
 from src.report.runs import Run
@@ -22,11 +22,11 @@ WEIGHTS = "weights.safetensors"
 
 
 def capacity_section(runs: Sequence[Run]) -> Section | None:
-    """Draw, for each learning problem, the monitored figure of every run against its parameters.
+    """Draw, for the runs of each data set and problem, the monitored figure of every run against its parameters.
 
-    None where no problem has runs of different size.
+    None where none of these have runs of different size.
     """
-    charts = [chart for problem, members in by_problem(runs).items() if (chart := _chart(problem, members))]
+    charts = [chart for problem, members in comparable(runs).items() if (chart := _chart(problem, members))]
     if not charts:
         return None
     return Section("Figures against parameters", Markup('<div class="charts">{}</div>').format(Markup("").join(charts)))
@@ -38,7 +38,7 @@ def _chart(problem: str, runs: Sequence[Run]) -> Markup | None:
     points = [(count, value, run) for count, value, run in sized if count and value is not None]
     if len({count for count, _, _ in points}) < 2:
         return None
-    kinds = list(dict.fromkeys(run.what for _, _, run in points))
+    kinds = list(dict.fromkeys(run.network for _, _, run in points))
     series = [_series(kind, tone, points) for tone, kind in enumerate(kinds)]
     low, high = (bound(math.log10(count) for count, _, _ in points) for bound in (min, max))
     decades = [(float(power), f"{number(10.0**power)}") for power in range(math.floor(low), math.ceil(high) + 1)]
@@ -50,11 +50,13 @@ def _series(kind: str, tone: int, points: Sequence[tuple[int, float, Run]]) -> S
     """The runs of one kind, as dots: between them lie gaps."""
     x: list[float] = []
     y: list[float] = []
-    for count, value, _ in sorted((one for one in points if one[2].what == kind), key=lambda one: one[0]):
+    for count, value, _ in sorted((one for one in points if one[2].network == kind), key=lambda one: one[0]):
         x += [math.log10(count), math.log10(count)]
         y += [value, math.nan]
-    best = max(value for value in y if math.isfinite(value))
-    return Series(kind, x[:-1], y[:-1], tone, figure=f"at most {number(best)}")
+    finite = [value for value in y if math.isfinite(value)]
+    falls = points[0][2].mode == "min"
+    best = f"at least {number(min(finite))}" if falls else f"at most {number(max(finite))}"
+    return Series(kind, x[:-1], y[:-1], tone, figure=best)
 
 
 def _parameters(power: float) -> str:

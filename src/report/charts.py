@@ -20,7 +20,9 @@ from src.report.numbers import number, tick
 
 WIDTH, HEIGHT = 360, 210
 LEFT, RIGHT, TOP, BOTTOM = 40, 352, 7, 174
-"""Edges of the plotting area within the canvas."""
+"""Edges of the plotting area within the canvas; left and right are further in where labels need the room."""
+LETTER, POINT = 7.0, 3.5
+"""Units that a letter of an axis label takes in a wide font, and a point or thin space."""
 MAX_POINTS = 800
 """Of a line: a longer one keeps the highest and lowest point of each stretch, so that no spike is lost."""
 MAX_HOVERS = 120
@@ -71,30 +73,58 @@ def line_chart(
     x_ticks: Ticks | None = None,
     x_text: Callable[[float], str] = number,
     max_points: int = MAX_POINTS,
+    marked: float | None = None,
 ) -> Markup:
     """Draw several lines over one x axis; empty where no series has a finite value.
 
     `log_y` needs positive values: others become gaps. `x_ticks` replaces the round numbers below the x axis, and
-    `x_text` says what an x is called when the pointer is over it. A line of more than `max_points` is thinned out.
+    `x_text` says what an x is called when the pointer is over it. A line of more than `max_points` is thinned out; a
+    point without neighbours is a dot. A dashed line stands at the x that is `marked`.
     """
     series = [_drawable(one, log_y) for one in series]
     series = [one for one in series if any(map(math.isfinite, one.y))]
     if not series:
         return Markup("")
-    x_axis = _x_axis([x for one in series for x in one.x], x_ticks)
     y_values = [y for one in series for y in one.y if math.isfinite(y)]
     y_axis = _log_axis(y_values) if log_y else _y_axis(y_values)
+    left = max(LEFT, math.ceil(max(text_width(label) for _, label in y_axis.ticks)) + 8)
+    x_axis = _x_axis([x for one in series for x in one.x], x_ticks, left)
     lines = [
         {
             "series": one,
             "path": _path(one, x_axis, y_axis, max_points),
+            "dots": [(x_axis(x), y_axis(y)) for x, y in _alone(one)],
             "last": [y for y in one.y if math.isfinite(y)][-1],
         }
         for one in sorted(series, key=lambda one: (not one.faint, not one.quiet))
     ]
     hovers = list(_hovers([one for one in series if not (one.faint or one.quiet)], x_axis, y_axis, x_text))
-    box = {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM}
-    return render("chart.html", title=title, x_label=x_label, x=x_axis, y=y_axis, lines=lines, hovers=hovers, box=box)
+    box = {"width": WIDTH, "height": HEIGHT, "left": left, "right": RIGHT, "top": TOP, "bottom": BOTTOM}
+    mark = None if marked is None or not x_axis.low <= marked <= x_axis.high else x_axis(marked)
+    return render(
+        "chart.html",
+        title=title,
+        x_label=x_label,
+        below=_below(x_axis),
+        y=y_axis,
+        lines=lines,
+        hovers=hovers,
+        box=box,
+        mark=mark,
+    )
+
+
+def text_width(text: str) -> float:
+    """Return about how many units of the canvas an axis label takes; rather too many than too few."""
+    return sum(POINT if letter in ".,:\N{NARROW NO-BREAK SPACE} " else LETTER for letter in text)
+
+
+def _alone(series: Series) -> Iterator[tuple[float, float]]:
+    """Yield the points between gaps: a line cannot show them."""
+    there = [False, *map(math.isfinite, series.y), False]
+    for place, (x, y) in enumerate(zip(series.x, series.y, strict=True), 1):
+        if there[place] and not there[place - 1] and not there[place + 1]:
+            yield x, y
 
 
 def scatter_chart(title: str, groups: Sequence[tuple[str, NDArray[np.float64], Sequence[str]]], x_label: str) -> Markup:
@@ -143,17 +173,35 @@ def _widened(values: Sequence[float]) -> tuple[float, float]:
     return low - pad, high + pad
 
 
-def _x_axis(values: Sequence[float], ticks: Ticks | None) -> Axis:
+def _x_axis(values: Sequence[float], ticks: Ticks | None, left: int) -> Axis:
     low, high = _widened(values)
     step = _round_step(high - low, 6)
     rounds = [k * step for k in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
     if ticks is None:
         ticks = [(value, tick(value, step)) for value in rounds]
-    return Axis(low, high, LEFT, RIGHT, [one for one in ticks if low <= one[0] <= high])
+    return Axis(low, high, left, RIGHT, [one for one in ticks if low <= one[0] <= high])
+
+
+def _below(axis: Axis) -> list[tuple[float, float, str]]:
+    """Return where each tick of an x axis and the middle of its label are, and the label.
+
+    A label stays within the canvas; where two would run into each other, the last is the one that is written.
+    """
+    found: list[tuple[float, float, str]] = []
+    free = float(WIDTH)
+    for value, label in reversed(axis.ticks):
+        width = text_width(label)
+        middle = min(axis(value), math.floor(10 * (WIDTH - width / 2)) / 10)
+        fits = middle + width / 2 <= free
+        found.append((axis(value), middle, label if fits else ""))
+        free = middle - width / 2 - LETTER if fits else free
+    return found[::-1]
 
 
 def _y_axis(values: Sequence[float]) -> Axis:
     low, high = _widened(values)
+    if min(values) >= 0 and max(values) <= 1:  # a share alone is not drawn beyond what it can be
+        low, high = max(0.0, low), min(1.0, high)
     step = _round_step(high - low, 5)
     rounds = [k * step for k in range(math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9) + 1)]
     return Axis(rounds[0], rounds[-1], BOTTOM, TOP, [(value, tick(value, step)) for value in rounds])
@@ -195,7 +243,7 @@ def _hovers(
         return
     xs = xs[:: -math.ceil(len(xs) / MAX_HOVERS)][::-1]
     middles = [x_axis(x) for x in xs]
-    edges = [LEFT, *((a + b) / 2 for a, b in itertools.pairwise(middles)), RIGHT]
+    edges = [x_axis.start, *((a + b) / 2 for a, b in itertools.pairwise(middles)), x_axis.end]
     values = [dict(zip(one.x, one.y, strict=True)) for one in series]
     for x, middle, (start, end) in zip(xs, middles, itertools.pairwise(edges), strict=True):
         here = [

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from src.metrics.extremes import MAX_MISTAKES as MAX_MISTAKES
-from src.metrics.extremes import THRESHOLD, mistakes, mistakes_of_several, surest_right
+from src.metrics.extremes import MAX_RIGHT, THRESHOLD, mistakes, mistakes_of_several, surest_right
 from src.report.layout import Section, render
 from src.report.numbers import percent
 from src.report.pictures import Picture, gallery
@@ -25,6 +25,7 @@ MAX_TABLE = 25
 MAX_CELLS = 6000
 """Entries of that picture: of more, the largest are drawn."""
 MAX_PAIRS = 10
+SUREST = f"Of each class the image that was classified rightly with most certainty; of many, {MAX_RIGHT} classes."
 
 
 def sections_from(values: Mapping[str, NDArray[Any]], images: Images, split: str) -> list[Section]:
@@ -62,7 +63,7 @@ def classification_sections(
             "Worst mistakes": _gallery(
                 _mistakes(answers), "The predicted class, then the true one, with their probabilities."
             ),
-            "Surest right answers": _gallery(_right(answers), "One of each class, of the first dozen."),
+            "Surest right answers": _gallery(_right(answers), SUREST),
         }
     return [Section(f"{title}, {split}", html) for title, html in sections.items()]
 

@@ -10,13 +10,13 @@ from src.report.groups import (
     ABSENT,
     SEED,
     Group,
-    by_problem,
-    group_name,
+    comparable,
+    group_names,
     grouped,
     shown_value,
     varied_settings,
 )
-from src.report.headline import headline_metrics
+from src.report.headline import baselines, headline_metrics
 from src.report.numbers import MISSING, duration, figure, number
 from src.report.runs import Run
 from src.report.tables import Cell, Table
@@ -34,47 +34,67 @@ _TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 def run_tables(runs: Sequence[Run], *, reproducible: bool) -> list[Table]:
-    """Return a table of figures for each learning problem: a row per run, the best first."""
+    """Return a table of figures for the runs of each data set and problem: a row per run, the best first.
+
+    Baselines, which no run has reached, have a table of their own.
+    """
     numbers = {id(run): index for index, run in enumerate(runs, 1)}
-    return [_run_table(name, members, numbers, reproducible) for name, members in by_problem(runs).items()]
+    tables = []
+    for name, members in comparable(runs).items():
+        tables.append(_run_table(name, members, numbers, reproducible))
+        if known := baselines(dict.fromkeys(metric for run in members for metric in run.metrics)):
+            tables.append(_baseline_table(f"{name}: baselines", members, known))
+    return tables
+
+
+def _baseline_table(title: str, runs: Sequence[Run], metrics: Sequence[str]) -> Table:
+    rows = [[Cell(run.label), *(_figure(run.metrics.get(name)) for name in metrics)] for run in runs]
+    return Table(title, ["run", *(name.replace("baseline/", "") for name in metrics)], rows)
 
 
 def _run_table(problem: str, runs: Sequence[Run], numbers: dict[int, int], reproducible: bool) -> Table:
     metrics = _metrics(runs)
     varied = _columns_of(varied_settings(runs))
+    several = len({run.network for run in runs}) > 1
     ended = len({run.status for run in runs} - {"finished"}) > 0
     timed = not reproducible and any(run.record.get("seconds") for run in runs)
     rows = []
     for run in sorted(runs, key=lambda run: Group([run]).rank()):
-        row = [Cell(run.label, link=f"#run-{numbers[id(run)]}")]
+        row = [Cell(run.label, link=f"#run-{numbers[id(run)]}"), *([Cell(run.network)] if several else [])]
         row += [_figure(run.metrics.get(name)) for name in metrics]
         row += [_setting(run.settings.get(key, ABSENT)) for key in varied]
         row += [Cell(run.status, marked=run.status != "finished")] if ended else []
         row += [_time(run)] if timed else []
         rows.append(row)
-    columns = ["run", *metrics, *varied]
+    columns = ["run", *["network"] * several, *metrics, *varied]
     columns += ["status"] * ended + ["time"] * timed
-    return Table(problem, columns, rows, 1 if metrics else None, runs[0].mode == "max")
+    return Table(problem, columns, rows, 1 + several if metrics else None, runs[0].mode == "max")
 
 
 def seed_tables(runs: Sequence[Run]) -> list[Table]:
-    """Return a table of means over seeds for each learning problem that has a configuration with several seeds."""
-    each = {name: grouped(members) for name, members in by_problem(runs).items()}
+    """Return a table of means over seeds for the runs of each data set and problem, where there are any.
+
+    Its rows are the configurations that have several seeds.
+    """
+    each = {name: grouped(members) for name, members in comparable(runs).items()}
     return [_seed_table(name, groups) for name, groups in each.items() if any(len(g.counted) > 1 for g in groups)]
 
 
 def _seed_table(problem: str, groups: Sequence[Group]) -> Table:
     runs = [run for group in groups for run in group.runs]
-    metrics, varied = _metrics(runs), varied_settings(runs)
+    metrics = _metrics(runs)
     rows = [
         [
-            Cell(group_name(group, varied)),
+            Cell(name),
             Cell(str(len(group.counted)), len(group.counted)),
             *(_spread(group, name) for name in metrics),
         ]
-        for group in groups
+        for group, name in zip(groups, group_names(groups, whole=True), strict=True)
+        if len(group.counted) > 1
     ]
-    return Table(problem, ["configuration", "n", *metrics], rows, 2 if metrics else None, runs[0].mode == "max")
+    return Table(
+        problem, ["configuration", "n", *metrics], rows, 2 if metrics else None, runs[0].mode == "max", wraps=True
+    )
 
 
 def difference_table(runs: Sequence[Run]) -> Table | None:

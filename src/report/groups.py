@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,8 +14,6 @@ from src.report.numbers import MISSING
 from src.report.runs import Run
 
 SEED = "seed"
-_WORDS = 4
-"""Settings that a name of a group is made of; of more, the first."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +68,34 @@ def grouped(runs: Sequence[Run]) -> list[Group]:
     return sorted(map(Group, found.values()), key=Group.rank)
 
 
-def by_problem(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    """Return the runs of each learning problem, in order of appearance."""
-    found: dict[str, list[Run]] = {}
+def comparable(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Return the runs that can be compared with each other, in order of appearance, by what they have in common.
+
+    That is the learning problem, the data set with its classes, and the metric with its direction. The name tells as
+    much of it as is needed: `Classifier on shapes`, and `by val/loss` or how many classes where that differs.
+    """
+    found: dict[tuple[Any, ...], list[Run]] = {}
     for run in runs:
-        found.setdefault(run.problem, []).append(run)
-    return found
+        classes = json.dumps(run.data.get("classes"))
+        found.setdefault((f"{run.problem} on {run.data_set}", f"by {run.monitor}", run.mode, classes), []).append(run)
+    names = []
+    for name, metric, mode, classes in found:
+        alike = [other for other in found if other[0] == name]
+        words = [name]
+        words += [metric] if len({other[1] for other in alike}) > 1 else []
+        words += [f"({mode})"] if len({other[1:3] for other in alike if other[1] == metric}) > 1 else []
+        words += [f"({_classes(classes)})"] if len({other[3] for other in alike}) > 1 else []
+        names.append(" ".join(words))
+    numbered = [
+        name if names.count(name) == 1 else f"{name}, {names[: index + 1].count(name)}"
+        for index, name in enumerate(names)
+    ]
+    return dict(zip(numbered, found.values(), strict=True))
+
+
+def _classes(text: str) -> str:
+    known = json.loads(text)
+    return f"{len(known)} classes" if isinstance(known, list) else "classes not recorded"
 
 
 def varied_settings(runs: Sequence[Run]) -> dict[str, list[Any]]:
@@ -107,16 +127,35 @@ def shown_value(value: Any) -> str:
     return json.dumps(value, default=str, ensure_ascii=False)
 
 
-def group_name(group: Group, varied: Mapping[str, Sequence[Any]]) -> str:
-    """Return what tells a group from the others: the settings that vary, or what it is where none does."""
-    first = group.runs[0]
+def group_names(groups: Sequence[Group], *, whole: bool = False) -> list[str]:
+    """Return what tells each group from the others: the settings that are needed for it, or the `whole` of what varies.
+
+    The network is told in words, and then by those of its keys in which groups differ that these words would leave
+    alike, such as a plain and a residual one. Where nothing varies a group is called what it is.
+    """
+    varied = varied_settings([run for group in groups for run in group.runs])
     keys = sorted((key for key in varied if key != SEED), key=_tells_little)
-    words = [f"{_last(key, keys)}={shown_value(first.settings.get(key, ABSENT))}" for key in keys]
-    if not words:
-        return first.what if len(group.runs) > 1 else first.label
-    if any(key.startswith(WHAT) for key in keys):
-        words = [first.what, *(word for word, key in zip(words, keys, strict=True) if not key.startswith(WHAT))]
-    return " ".join(words[:_WORDS]) + (" …" if len(words) > _WORDS else "")
+    firsts = [group.runs[0] for group in groups]
+    if not keys:
+        return [group.runs[0].what if len(group.runs) > 1 else group.runs[0].label for group in groups]
+    in_words = any(key.startswith(WHAT) for key in keys)
+    names = [(run.network,) if in_words else () for run in firsts]
+    for key in keys:
+        more = [(*name, *_word(key, run, keys, firsts)) for name, run in zip(names, firsts, strict=True)]
+        if whole or len(set(more)) > len(set(names)):
+            names = more
+    return [" ".join(name) or run.what for name, run in zip(names, firsts, strict=True)]
+
+
+def _word(key: str, run: Run, keys: Sequence[str], others: Sequence[Run]) -> list[str]:
+    """Return a setting of a run in a word; nothing where it has none, or where the network's name says as much."""
+    value = run.settings.get(key, ABSENT)
+    alike = [other.settings.get(key, ABSENT) for other in others if other.network == run.network]
+    if value is ABSENT or (key.startswith(WHAT) and all(other == value for other in alike)):
+        return []
+    if key.endswith("._target_"):
+        return [f"{key.removesuffix('._target_')}={str(value).rpartition('.')[2]}"]
+    return [f"{_last(key, keys)}={shown_value(value)}"]
 
 
 def _tells_little(key: str) -> bool:

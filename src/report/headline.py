@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
+def is_baseline(metric: str) -> bool:
+    """Return whether a figure is what a model must do better than (`test/baseline/mean_iou`), and not a model's own."""
+    return "baseline" in metric.split("/")
+
+
+def baselines(names: Iterable[str]) -> list[str]:
+    """Return the figures of baselines, those of test first."""
+    return sorted(filter(is_baseline, names), key=lambda name: importance(name, ""))
+
+
 def headline_metrics(names: Iterable[str], chosen_by: str) -> list[str]:
-    """Return metrics, the most telling first, without those of single classes (`mean_iou_cat` beside `mean_iou`).
+    """Return a model's metrics, the most telling first, without those of single classes (`mean_iou_cat` beside
+    `mean_iou`) and without baselines.
 
     `chosen_by` is the metric that the weights were chosen by, without its split.
     """
-    every = list(names)
+    every = [name for name in names if not is_baseline(name)]
     whole = [name for name in every if not any(name.startswith(f"{other}_") for other in every)]
     return sorted(whole, key=lambda name: importance(name, chosen_by))
 

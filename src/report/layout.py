@@ -73,6 +73,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for function in (numbers.number, numbers.share, numbers.percent, numbers.duration):
+    for function in (numbers.number, numbers.figure, numbers.share, numbers.percent, numbers.duration):
         environment.filters[function.__name__] = function
     return environment

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from src.report.charts import Series, line_chart
-from src.report.curves import STEP, History, spans_decades
-from src.report.groups import Group, Spread, by_problem, group_name, grouped, varied_settings
+from src.report.curves import STEP, History, spans_decades, whole_step
+from src.report.groups import Group, Spread, comparable, group_names, grouped
 from src.report.headline import headline_metrics
 from src.report.layout import Section, render
 from src.report.numbers import figure, number
@@ -39,11 +39,12 @@ class _Line:
 def overlay_section(runs: Sequence[Run]) -> Section | None:
     """Draw every column of metrics.csv but the logged steps, over epochs; None where no run has a curve.
 
-    Runs that are equal but for the seed share a colour. The best groups of a learning problem have one each.
+    Only runs that can be compared share a chart. Those that are equal but for the seed share a colour; the best groups
+    have one each.
     """
     choices: list[tuple[str, str]] = []
     charts: list[Markup] = []
-    problems = by_problem(runs)
+    problems = comparable(runs)
     numbers = {id(run): index for index, run in enumerate(runs, 1)}
     for problem, members in problems.items():
         lines = _lines(members, numbers)
@@ -69,10 +70,10 @@ def overlay_section(runs: Sequence[Run]) -> Section | None:
 
 
 def _lines(runs: Sequence[Run], numbers: Mapping[int, int]) -> list[_Line]:
-    groups, varied = grouped(runs), varied_settings(runs)
+    groups = grouped(runs)
     return [
-        _Line(run, numbers[id(run)], rank, group_name(group, varied) if run is _speaker(group) else None, group)
-        for rank, group in enumerate(groups)
+        _Line(run, numbers[id(run)], rank, name if run is _speaker(group) else None, group)
+        for rank, (group, name) in enumerate(zip(groups, group_names(groups), strict=True))
         for run in group.runs
     ]
 
@@ -99,9 +100,15 @@ def _chart(column: str, lines: Sequence[_Line]) -> Markup:
         series,
         "epochs",
         log_y="loss" in column and spans_decades(series),
+        x_ticks=_whole_epochs(max((one.x[-1] for one in series), default=0.0)),
         x_text=lambda x: f"after {number(round(x, 2))} epochs",
         max_points=max(FEWEST, POINTS // max(1, len(series))),
     )
+
+
+def _whole_epochs(last: float) -> list[tuple[float, str]]:
+    every = whole_step(math.ceil(last))
+    return [(float(epoch), str(epoch)) for epoch in range(0, math.ceil(last) + 1, every)]
 
 
 def _series(column: str, line: _Line) -> Series:

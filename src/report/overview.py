@@ -14,7 +14,7 @@ from src.errors import UserError
 from src.files import write_text
 from src.report.capacity import capacity_section
 from src.report.comparison_tables import difference_table, provenance_table, run_tables, seed_tables
-from src.report.groups import by_problem, grouped
+from src.report.groups import comparable, grouped
 from src.report.layout import Section, encodable, lay_out, render
 from src.report.overlay import overlay_section
 from src.report.runs import Run, read_runs
@@ -26,6 +26,8 @@ OPEN = 4
 """Runs up to which they are unfolded from the start."""
 MARKDOWN_ROWS = 50
 """Of each table of the Markdown twin, which a pull request's comment must hold."""
+NAMED = 4
+"""Data sets that a title names."""
 FENCE = "```"
 GALLERIES = ("worst", "best", "mistake", "surest", "wrong", "nearest", "farthest", "embedding")
 """Words in the titles of sections that are folded: they take much room and little of the reader's time."""
@@ -38,11 +40,14 @@ def write_report(
     reproducible: bool,
     first: Sequence[Section] = (),
     explained: Collection[Path] | None = None,
+    compared_by: tuple[str, str] | None = None,
 ) -> None:
     """Write a page over runs, whole or exported in part, and a Markdown file of the same name beside it.
 
-    Sections that the caller knows more of, such as a sweep's parameters, come `first`. It links to the explanations of
-    the runs that are `explained`; None: of those that have them by now.
+    Only runs of one data set and learning problem are compared, by the metric that they were chosen by; `compared_by`
+    is another, with its direction, such as a sweep's. Sections that the caller knows more of, such as a sweep's
+    parameters, come `first`. It links to the explanations of the runs that are `explained`; None: of those that have
+    them by now.
 
     With `reproducible` it is a function of what the directories hold, not of when, where and from which commit: no
     times, commits, messages of failures or absolute paths. Raises UserError where there is no run, with all
@@ -54,7 +59,7 @@ def write_report(
         raise UserError(f"output={output}: a report is an .html file, with an .md beside it")
     if any(path.resolve() == output.resolve().parent for path in runs):
         raise UserError(f"output={output} lies in a run directory, whose own report it would replace: name another")
-    read = read_runs(runs, output, pictures=len(runs) <= WITH_PICTURES, explained=explained)
+    read = read_runs(runs, output, pictures=len(runs) <= WITH_PICTURES, explained=explained, compared_by=compared_by)
     tables = run_tables(read, reproducible=reproducible)
     seeds, differences = seed_tables(read), difference_table(read)
     provenance = provenance_table(read, reproducible=reproducible)
@@ -71,7 +76,15 @@ def write_report(
     title = _title(read)
     facts = _facts(read, reproducible=reproducible)
     headline = render(
-        "headline.html", title=title, what="", tags=[], status=None, reason=None, facts=facts, cards=_best(read)
+        "headline.html",
+        title=title,
+        what="",
+        tags=[],
+        status=None,
+        reason=None,
+        facts=facts,
+        cards=_best(read),
+        baselines={},
     )
     write_text(output, lay_out(title, headline, sections))
     parts = [("Runs", tables), ("Over seeds", seeds), ("Settings that differ", [differences] if differences else [])]
@@ -84,15 +97,15 @@ _EQUAL = Markup("<p>None: all runs were asked for the same.</p>")
 
 
 def _titled(tables: Sequence[Table]) -> Markup:
-    if len(tables) == 1:
-        return tables[0].as_html()
     return Markup("").join(Markup("<h3>{}</h3>{}").format(table.title, table.as_html()) for table in tables)
 
 
 def _title(runs: Sequence[Run]) -> str:
-    kinds = dict.fromkeys(run.what for run in runs)
+    kinds, sets = (dict.fromkeys(values) for values in ((run.what for run in runs), (run.data_set for run in runs)))
     count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
-    return f"{count}: {', '.join(kinds)}" if len(kinds) <= 2 else f"{count} of {len(kinds)} kinds"
+    if len(kinds) <= 2:
+        return f"{count}: {', '.join(kinds)}"
+    return f"{count} on {', '.join(sets) if len(sets) <= NAMED else f'{len(sets)} data sets'}"
 
 
 def _facts(runs: Sequence[Run], *, reproducible: bool) -> dict[str, str]:
@@ -108,8 +121,8 @@ def _facts(runs: Sequence[Run], *, reproducible: bool) -> dict[str, str]:
 
 
 def _best(runs: Sequence[Run]) -> list[tuple[str, float]]:
-    """The best figure of each learning problem, of those that its weights were chosen by."""
-    first = {problem: grouped(members)[0] for problem, members in by_problem(runs).items()}
+    """The best figure of each data set and learning problem, of those that its weights were chosen by."""
+    first = {problem: grouped(members)[0] for problem, members in comparable(runs).items()}
     figures = {
         problem: (group.runs[0].monitor, group.spread(group.runs[0].monitor)) for problem, group in first.items()
     }
@@ -156,7 +169,7 @@ def _markdown(
     for heading, tables in parts:
         lines += [f"## {heading}", ""] if tables else []
         for table in tables:
-            lines += [f"### {escaped(table.title)}", ""] if len(tables) > 1 else []
+            lines += [f"### {escaped(table.title)}", ""] if heading != table.title else []
             lines += [table.as_markdown(MARKDOWN_ROWS), ""]
     commands = [(run.label, _command(run, reproducible=reproducible)) for run in runs]
     known = [f"{command}  # {label}" for label, command in commands if command]

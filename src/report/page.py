@@ -12,8 +12,9 @@ import yaml
 from markupsafe import Markup
 
 from src.files import write_text
+from src.report.capacity import WEIGHTS, learned_parameters
 from src.report.curves import curves_section
-from src.report.headline import headline_metrics
+from src.report.headline import baselines, headline_metrics
 from src.report.layout import EXPLANATIONS, Section, explanations_link, lay_out, render
 from src.report.naming import lookup, short, title, what
 from src.report.numbers import duration, number
@@ -44,7 +45,9 @@ def write_run_report(run_dir: Path, sections: Sequence[Section]) -> Path:
     config = config | {"choices": {group: choices.get(group) for group in ("model", "data")}}
     record = json.loads(_read(run_dir / "record.json") or "{}")
     metrics = json.loads(_read(run_dir / "metrics.json") or "{}")
-    curves = curves_section(run_dir / "metrics.csv") if (run_dir / "metrics.csv").exists() else None
+    monitor = str(lookup(config, "model.monitor"))
+    kept = (monitor, metrics[monitor]) if monitor in metrics else None
+    curves = curves_section(run_dir / "metrics.csv", kept) if (run_dir / "metrics.csv").exists() else None
     whole = [*([curves] if curves else []), *sections]
     if config_text:
         whole.append(Section("Configuration", render("config.html", lines=highlight_yaml(config_text))))
@@ -52,7 +55,8 @@ def write_run_report(run_dir: Path, sections: Sequence[Section]) -> Path:
         whole.append(Section("Record", render("record.html", blocks=_blocks(record))))
     path = run_dir / "report.html"
     links = [explanations_link()] if (run_dir / EXPLANATIONS).is_file() else []
-    write_text(path, lay_out(title(config), _headline(config, metrics, record), whole, links))
+    parameters = learned_parameters(run_dir / WEIGHTS)
+    write_text(path, lay_out(title(config), _headline(config, metrics, record, parameters), whole, links))
     return path
 
 
@@ -73,9 +77,12 @@ def _is_literal(value: str) -> bool:
     return re.fullmatch(r"null|true|false|~|[-+]?\.?\d[\d._]*(e[-+]?\d+)?", value, re.IGNORECASE) is not None
 
 
-def _headline(config: Mapping[str, Any], metrics: Mapping[str, float], record: Mapping[str, Any]) -> Markup:
+def _headline(
+    config: Mapping[str, Any], metrics: Mapping[str, float], record: Mapping[str, Any], parameters: int | None
+) -> Markup:
     chosen_by = str(lookup(config, "model.monitor")).partition("/")[2]
-    facts = {name: short(path, lookup(config, path)) for name, path in _FACTS.items()}
+    facts = {"parameters": None if parameters is None else number(parameters)}
+    facts |= {name: short(path, lookup(config, path)) for name, path in _FACTS.items()}
     if record.get("seconds"):
         facts["time"] = duration(sum(record["seconds"].values()))
     if record.get("images_per_second"):
@@ -89,6 +96,7 @@ def _headline(config: Mapping[str, Any], metrics: Mapping[str, float], record: M
         reason=record.get("reason"),
         facts={name: value for name, value in facts.items() if value not in (None, "", "auto")},
         cards=_cards(metrics, chosen_by),
+        baselines={name: metrics[name] for name in baselines(metrics)},
     )
 
 

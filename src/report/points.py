@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
 
@@ -46,14 +46,19 @@ def finished(points: Sequence[Point], metrics: Sequence[str]) -> list[Point]:
     ]
 
 
-def configurations(points: Sequence[Point], metric: str, direction: str) -> list[Configuration]:
-    """Return the finished jobs by what they have in common besides the seed, the best mean first."""
+def by_configuration(points: Iterable[Point]) -> list[list[Point]]:
+    """Return jobs that differ by the seed alone together, in order of appearance."""
     groups: dict[tuple[tuple[str, str], ...], list[Point]] = {}
-    for point in finished(points, [metric]):
+    for point in points:
         key = tuple((name, value) for name, value in point.values.items() if name != SEED)
         groups.setdefault(key, []).append(point)
+    return list(groups.values())
+
+
+def configurations(points: Sequence[Point], metric: str, direction: str) -> list[Configuration]:
+    """Return the finished jobs by what they have in common besides the seed, the best mean first."""
     found = []
-    for group in groups.values():
+    for group in by_configuration(finished(points, [metric])):
         figures = [point.figure(metric) for point in group]
         found.append(Configuration(group, mean(figures), stdev(figures) if len(figures) > 1 else math.nan))
     return sorted(found, key=lambda one: -one.mean if direction == "max" else one.mean)

@@ -8,7 +8,7 @@ import json
 import os
 import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,7 +24,7 @@ from src.report.answered import kept_sections
 from src.report.curves import History, read_history
 from src.report.find import MARK
 from src.report.layout import EXPLANATIONS, Section
-from src.report.naming import lookup, short, what
+from src.report.naming import data_words, lookup, network_words, short, what
 
 Value = TypeVar("Value")
 
@@ -50,6 +50,8 @@ class Run:
     explanations: str | None = None
     """Likewise its page of explanations."""
     missing: Sequence[str] = ()
+    compared_by: tuple[str, str] | None = None
+    """The metric and its direction that the page compares by, where that is not the run's own."""
 
     @property
     def status(self) -> str:
@@ -59,8 +61,22 @@ class Run:
     @property
     def what(self) -> str:
         """Network and data in words."""
+        return what(self._chosen)
+
+    @property
+    def network(self) -> str:
+        """The network in words."""
+        return network_words(self.config)
+
+    @property
+    def data_set(self) -> str:
+        """What the data set is called."""
+        return data_words(self._chosen)
+
+    @property
+    def _chosen(self) -> dict[str, Any]:
         choices = self.composed.get("choices") or {}
-        return what({**self.config, "choices": {group: choices.get(group) for group in ("model", "data")}})
+        return {**self.config, "choices": {group: choices.get(group) for group in ("model", "data")}}
 
     @property
     def problem(self) -> str:
@@ -69,13 +85,13 @@ class Run:
 
     @property
     def monitor(self) -> str:
-        """The metric by which the weights were chosen; `mode` says whether it should be large."""
-        return str(lookup(self.config, "model.monitor"))
+        """The metric to compare by: a sweep's, else that by which the weights were chosen."""
+        return self.compared_by[0] if self.compared_by else str(lookup(self.config, "model.monitor"))
 
     @property
     def mode(self) -> str:
-        """`max` or `min`."""
-        return str(lookup(self.config, "model.monitor_mode"))
+        """`max` or `min`: whether it should be large."""
+        return self.compared_by[1] if self.compared_by else str(lookup(self.config, "model.monitor_mode"))
 
     @property
     def seed(self) -> Any:
@@ -106,7 +122,12 @@ class Run:
 
 
 def read_runs(
-    paths: Sequence[Path], page: Path, *, pictures: bool, explained: Collection[Path] | None = None
+    paths: Sequence[Path],
+    page: Path,
+    *,
+    pictures: bool,
+    explained: Collection[Path] | None = None,
+    compared_by: tuple[str, str] | None = None,
 ) -> list[Run]:
     """Read run directories for a `page`, their pictures too where they are to be shown.
 
@@ -124,7 +145,7 @@ def read_runs(
     wrong = [f"  {path}" for path, run in zip(paths, runs, strict=True) if "model" not in run.config]
     if wrong:
         raise UserError("\n".join([f"not a run directory, its {MARK} is none of a run, or it has none:", *wrong]))
-    return runs
+    return [replace(run, compared_by=compared_by) for run in runs]
 
 
 def _read(path: Path, label: str, page: Path, *, pictures: bool, explained: bool) -> Run:

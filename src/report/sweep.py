@@ -9,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from src.report.by_parameter import charts_by_parameter
+from src.report.charts import text_width
 from src.report.layout import Section, render
 from src.report.numbers import MISSING, figure, number
 from src.report.points import Point, configurations, finished, front
@@ -42,7 +43,8 @@ def sweep_sections(
     else:
         best, entries = _best(points, metrics[0], directions[0])
     if best:
-        html = render("sweep_best.html", entries=entries, several=len(metrics) > 1)
+        lie = [[point.name] for _, point in entries] if len(metrics) > 1 else [[point.name for point in best]]
+        html = render("sweep_best.html", entries=entries, several=len(metrics) > 1, lie=lie)
         sections.append(Section("Best", html))
     marked = {point.name for point in best}
     sections.append(Section("Jobs", _table(ranked, metrics, directions[0], marked).as_html()))
@@ -72,17 +74,18 @@ def _best(points: Sequence[Point], metric: str, direction: str) -> tuple[list[Po
 
 def _table(points: Sequence[Point], metrics: Sequence[str], direction: str, marked: Collection[str]) -> Table:
     keys = list(dict.fromkeys(key for point in points for key in point.values))
+    why = any(point.reason for point in points)
     rows = [
         [
             Cell(point.name, marked=point.name in marked),
             *(_figure(point.figure(metric)) for metric in metrics),
             Cell(point.state, marked=point.state != "finished"),
             *(_value(point.values.get(key, MISSING)) for key in keys),
-            Cell(point.reason),
+            *([Cell(point.reason)] if why else []),
         ]
         for point in points
     ]
-    return Table("Jobs", ["job", *metrics, "state", *keys, "why"], rows, 1, direction == "max")
+    return Table("Jobs", ["job", *metrics, "state", *keys, *["why"] * why], rows, 1, direction == "max")
 
 
 def _figure(value: float) -> Cell:
@@ -140,7 +143,8 @@ def _axis(name: str, texts: Sequence[str], log: bool) -> dict[str, Any]:
     at = {
         text: round(BOTTOM - (size - low) / ((high - low) or 1.0) * (BOTTOM - TOP), 1) for text, size in sizes.items()
     }
-    return {"name": name, "at": at, "labels": [(_shown(text), at[text]) for text in labels], "log": log}
+    written = [(_shown(text), at[text], text_width(_shown(text))) for text in labels]
+    return {"name": name, "at": at, "labels": written, "log": log}
 
 
 def _shown(text: str) -> str:

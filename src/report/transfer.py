@@ -8,24 +8,20 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from src.report.layout import Section, render
-from src.report.numbers import duration
+from src.report.numbers import duration, number
 
 
-def kept_section(to_keep: float, epochs: Sequence[float]) -> Section:
-    """Return how much faster the epochs were over kept features; `to_keep` and `epochs` in seconds."""
+def kept_section(images: int, to_keep: float, epochs: Sequence[float]) -> Section:
+    """Return how long it took to compute what the head is given for `images`, and how long epochs over that took.
+
+    `to_keep` and `epochs` in seconds, as measured: what epochs over images would have taken nobody knows.
+    """
     epoch = statistics.median(epochs)
-    text = (
-        "What the head is given was computed once, in {}, for all images of train and val. An epoch then took {}; with "
-        "the rest of the network it would have taken that much more: {} times as long. Over {} epochs that saved {}."
-    )
     html = Markup("<p>{}</p>").format(
-        text.format(
-            duration(to_keep),
-            duration(epoch),
-            f"{(to_keep + epoch) / epoch:.1f}",
-            len(epochs),
-            duration(to_keep * (len(epochs) - 1)),
-        )
+        f"What the head is given was computed once for the {number(images)} images of train and val: measured, that "
+        f"took {duration(to_keep)}. An epoch over it then took {duration(epoch)}"
+        f"{f', the median of {len(epochs)}' if len(epochs) > 1 else ''}, {number(float(f'{epoch / to_keep:.2g}'))} "
+        f"of the time of computing it."
     )
     return Section("Features computed once", html)
 

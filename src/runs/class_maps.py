@@ -24,6 +24,7 @@ from src.models.base import Row
 from src.models.classifier import Classifier, class_columns
 from src.networks.convolutional import Convolutional
 from src.networks.trace import trace
+from src.progress import progress
 from src.report.class_maps import picture_of_map
 from src.runs.directory import RunDirectory
 from src.runs.evaluation import restore_model
@@ -155,7 +156,7 @@ def map_classes(
     mapper = Mapper(model, size)
     folder = path.with_name(f"{path.stem}-maps") if pictures == "auto" else Path(pictures) if pictures else None
     digits, rows = len(str(len(files))), []
-    for number, file in enumerate(files):
+    for number, file in enumerate(progress(files, "Mapping", unit="images")):
         try:
             image = decode(file, spec.channels, size if isinstance(size, int) else None, spec.span)
             found = mapper.of(image)

@@ -28,6 +28,7 @@ from src.data.view import View
 from src.errors import UserError
 from src.files import atomic, write_csv, write_json
 from src.models.base import ImageModule, Reference, Row
+from src.progress import progress
 from src.runs.directory import RunDirectory
 from src.runs.evaluation import restore_model
 
@@ -218,7 +219,7 @@ def _batches(images: _Images, batch_size: int, num_workers: int) -> Iterator[_Ba
     views: list[View] = []
     stack: list[NDArray[np.uint8]] = []
     loader = DataLoader(images, batch_size=None, num_workers=num_workers, collate_fn=_as_it_is)
-    for position, found in enumerate(loader):
+    for position, found in enumerate(progress(loader, "Predicting", unit="images")):
         if isinstance(found, str):
             log.warning("left out: %s %s", images.files[position], found)
         else:

@@ -18,6 +18,7 @@ from src.callbacks.checkpoint import Interrupted
 from src.errors import UserError
 from src.files import write_text
 from src.models.base import ImageModule
+from src.progress import Advance
 from src.report.charts import Series, line_chart
 from src.report.layout import Section, lay_out, render
 from src.report.numbers import number
@@ -50,6 +51,8 @@ class GrowingRate(Callback):
 
     def __init__(self, rates: Sequence[float]) -> None:
         self.rates = list(rates)
+        self.advance: Advance | None = None
+        """What shows a person how far it is."""
         self.losses: list[float] = []
         self._sums: list[float] = []
         self._shares: list[float] = []
@@ -76,6 +79,8 @@ class GrowingRate(Callback):
         self.losses.append(float(np.mean(self._sums)))
         self._sums = []
         smooth = smoothed(self.losses)
+        if self.advance is not None:
+            self.advance.update(figures=f"rate {self.rates[len(self.losses) - 1]:.2g}, loss {smooth[-1]:.3f}")
         if not math.isfinite(self.losses[-1]) or smooth[-1] > DIVERGED * min(smooth):
             raise _Enough
 
@@ -113,7 +118,7 @@ def range_test(config: dict[str, Any]) -> tuple[Found, Path]:
     quiet = {"max_epochs": steps, "max_steps": steps, "limit_val_batches": 0, "num_sanity_val_steps": 0}
     trainer = build_trainer(config | {"trainer": config["trainer"] | quiet}, RunDirectory(path.parent), [growing], [])
     try:
-        with contextlib.suppress(_Enough), stoppable():
+        with contextlib.suppress(_Enough), Advance("Range test", steps, unit="steps") as growing.advance, stoppable():
             trainer.fit(model, datamodule=data)
     except Interrupted as error:  # nothing to save here: the command ends as any other does
         raise KeyboardInterrupt from error

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import numpy as np
 import safetensors.torch
 from torch import Tensor
 
@@ -11,6 +14,9 @@ from src.files import atomic
 from src.models.base import ImageModule
 from src.networks.weights_file import parts_beside_the_network
 from src.runs.directory import RunDirectory
+
+if TYPE_CHECKING:
+    from src.report.layout import Section
 
 
 def write_weights(run: RunDirectory, model: ImageModule) -> None:
@@ -47,4 +53,17 @@ def write_report(run: RunDirectory, model: ImageModule, data: ImageData, split: 
     if not model.learns_alike:
         stages = [(stage.name, stage.parameters, stage.learns_from, share) for stage, share in model.stages()]
         sections.append(learning_section(stages))
+    sections.append(data_section_of(data))
     write_run_report(run.path, sections)
+
+
+def data_section_of(data: ImageData) -> Section:
+    """Return the section that says what the splits hold."""
+    from src.report.data import data_section, identities_section
+
+    sizes = {name: len(indices) for name, indices in data.splits.items()}
+    if data.by_identity:
+        known = data.source.identities()
+        return identities_section(sizes, {name: len(np.unique(known[split])) for name, split in data.splits.items()})
+    counts = {name: data.source.class_counts(indices).tolist() for name, indices in data.splits.items()}
+    return data_section(sizes, data.source.classes, counts, several=data.source.multilabel)

@@ -22,6 +22,7 @@ from pytorch_lightning.strategies import FSDPStrategy
 from src import seeds
 from src.callbacks.checkpoint import BestCheckpoint, Interrupted
 from src.callbacks.history import History
+from src.callbacks.measuring import Measuring
 from src.callbacks.progress import Progress
 from src.callbacks.pruning import Pruning
 from src.config.build import build, partial
@@ -289,7 +290,7 @@ def build_trainer(config: Config, run: RunDirectory, callbacks: list[Callback], 
     with stoppable():
         trainer = build(
             section,
-            callbacks=callbacks,
+            callbacks=[*callbacks, Measuring()],
             logger=loggers or False,
             default_root_dir=str(run.path),
             plugins=[AtomicCheckpointIO(), *ranks.environments()],

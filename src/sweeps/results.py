@@ -1,4 +1,4 @@
-"""What a sweep leaves for people and other programs: sweep.csv and report.html."""
+"""What a sweep leaves for people and other programs: sweep.csv, means.csv and report.html."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import io
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
+import numpy as np
 import yaml
 
 from src.config.groups import Loader
-from src.files import write_text
+from src.files import write_csv, write_text
 from src.report.overview import write_report
-from src.report.points import Point, finished
+from src.report.points import SEED, Point, by_configuration, configurations, finished
 from src.report.sweep import sweep_sections
 from src.runs.record import read_record
 from src.sweeps.job import Job, State
@@ -27,7 +29,7 @@ ENOUGH = 10
 
 def write_table(folder: Path, jobs: Sequence[Job], states: Mapping[str, State]) -> None:
     """Write sweep.csv: a row per job with its state, swept values, figures, seconds, and why it ended early."""
-    figures = {job.name: job.figures() or monitored(job) for job in jobs}
+    figures = {job.name: {k: shortest(v) for k, v in (job.figures() or monitored(job)).items()} for job in jobs}
     swept = list(dict.fromkeys(key for job in jobs for key in job.swept))
     metrics = sorted({name for found in figures.values() for name in found})
     columns = ["job", "trial", "state", *swept, *metrics, "epochs", "seconds", "reason", "run_dir"]
@@ -42,16 +44,52 @@ def write_table(folder: Path, jobs: Sequence[Job], states: Mapping[str, State]) 
     write_text(folder / "sweep.csv", text.getvalue())
 
 
+def write_means(folder: Path, points: Sequence[Point]) -> None:
+    """Write means.csv where seeds are swept: of the finished jobs of each configuration mean and sample deviation."""
+    metrics = sorted({name for point in points if point.state == "finished" for name in point.figures})
+    rows = []
+    for group in by_configuration(point for point in points if point.state == "finished"):
+        row: dict[str, Any] = {key: value for key, value in group[0].values.items() if key != SEED}
+        row["n"] = len(group)
+        for name in metrics:
+            found = [shortest(point.figures[name]) for point in group if name in point.figures]
+            row[name] = f"{mean(found):.7g}" if found else ""
+            row[f"{name} deviation"] = f"{stdev(found):.7g}" if len(found) > 1 else ""
+        rows.append(row)
+    if any(row["n"] > 1 for row in rows):
+        write_csv(folder / "means.csv", rows)
+
+
 def write_page(
     folder: Path,
+    points: Sequence[Point],
     jobs: Sequence[Job],
-    states: Mapping[str, State],
     dimensions: Sequence[Dimension],
     metrics: Sequence[str],
     directions: Sequence[str],
 ) -> None:
     """Write report.html: the jobs by their metric, what the parameters did, and the curves of all runs."""
-    points = [
+    logs = {dimension.key for dimension in dimensions if dimension.log}
+    shares = importances(points, dimensions, metrics[0], directions[0])
+    sections = sweep_sections(points, metrics, directions, logs, shares)
+    runs = [job.path for job in jobs if (job.path / "config.yaml").exists()]
+    if runs:
+        by = metrics[0], directions[0]
+        write_report(runs, folder / "report.html", reproducible=False, first=sections, compared_by=by)
+
+
+def best_job(points: Sequence[Point], metrics: Sequence[str], directions: Sequence[str]) -> Point | None:
+    """Return the best job of the best configuration; None of several objectives, and where none has finished."""
+    best = configurations(points, metrics[0], directions[0])
+    if len(metrics) > 1 or not best:
+        return None
+    sign = -1 if directions[0] == "max" else 1
+    return min(best[0].points, key=lambda point: sign * point.figure(metrics[0]))
+
+
+def points_of(jobs: Sequence[Job], states: Mapping[str, State]) -> list[Point]:
+    """Return the jobs as a report sees them."""
+    return [
         Point(
             name=job.name,
             state=states[job.name],
@@ -62,12 +100,12 @@ def write_page(
         )
         for job in jobs
     ]
-    logs = {dimension.key for dimension in dimensions if dimension.log}
-    shares = importances(points, dimensions, metrics[0], directions[0])
-    sections = sweep_sections(points, metrics, directions, logs, shares)
-    runs = [job.path for job in jobs if (job.path / "config.yaml").exists()]
-    if runs:
-        write_report(runs, folder / "report.html", reproducible=False, first=sections)
+
+
+def shortest(value: float) -> float:
+    """Return the shortest number that means the same in single precision, where a figure was computed in that."""
+    single = np.float32(value)
+    return float(str(single)) if float(single) == value else value
 
 
 def last_figures(job: Job) -> dict[str, float]:

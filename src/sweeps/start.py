@@ -262,8 +262,8 @@ def description(plan: Plan) -> dict[str, Any]:
 
 
 def leave_results(plan: Plan, engine: Engine) -> None:
-    """Write sweep.csv and report.html over the jobs so far."""
-    from src.sweeps.results import write_page, write_table
+    """Write sweep.csv, means.csv and report.html over the jobs so far, and name the best of them."""
+    from src.sweeps.results import best_job, points_of, write_means, write_page, write_table
 
     jobs = list(engine.seen.values())
     if not plan.is_grid:
@@ -274,7 +274,11 @@ def leave_results(plan: Plan, engine: Engine) -> None:
     search = plan.config["search"]
     metrics, directions = objectives(search)
     write_table(plan.folder, jobs, engine.states)
-    write_page(plan.folder, jobs, engine.states, plan.dimensions, metrics, directions)
+    points = points_of(jobs, engine.states)
+    write_means(plan.folder, points)
+    write_page(plan.folder, points, jobs, plan.dimensions, metrics, directions)
+    if (best := best_job(points, metrics, directions)) is not None:
+        print(f"best {metrics[0]}: {plan.folder / best.name}", file=sys.stderr)
 
 
 def earlier_jobs(plan: Plan, paths: Sequence[Path]) -> list[Job]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
 
 from src.config.command import compose
 from src.errors import UserError
@@ -257,3 +259,24 @@ def test_a_mistake_leaves_the_earlier_explanation(classifier, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="output= names another folder"):
         run(*typed[:-1], f"output={tmp_path}/file")
+
+
+def test_the_page_names_the_run_and_its_weights_and_says_where_they_are_several(tmp_path):
+    run_dir = train(tmp_path / "run", *SHORT)
+    run(f"run={run_dir}", "method=gradcam", "split=test", "method.limit=2")
+    page = (run_dir / "explain.html").read_text()
+    assert "<title>Looking inside lenet on shapes</title>" in page
+    (first,) = re.findall(r"lenet on shapes, its best weights [0-9a-f]{8}", page)
+    assert "<figcaption>" not in page  # the words are in the pictures
+    with safe_open(run_dir / "weights.safetensors", "pt") as file:
+        name = next(iter(file.keys()))
+    checkpoint = run_dir / "checkpoints" / "best.ckpt"
+    state = torch.load(checkpoint, weights_only=True)
+    state["state_dict"][f"network.{name}"] += 1
+    torch.save(state, checkpoint)
+    run(f"run={run_dir}", "method=saliency", "split=test", "method.limit=2")
+    page = (run_dir / "explain.html").read_text()
+    assert "of different weights, as each section says" in page
+    of = re.findall(r"Of (lenet on shapes, its best weights [0-9a-f]{8})\.", page)
+    assert len(set(of)) == 2
+    assert first in of

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -55,7 +56,20 @@ def as_run_directory(folder, state):
     return folder
 
 
-FORMS = [as_safetensors, as_state_dict, as_lightning_checkpoint, as_data_parallel_checkpoint, as_run_directory]
+def as_another_programs_checkpoint(folder, state):
+    states = {**{f"model.{key}": value for key, value in state.items()}, "loss.weight": torch.ones(10)}
+    torch.save({"state_dict": states, "epoch": 3}, folder / "last.ckpt")
+    return folder / "last.ckpt"
+
+
+def as_backbone(folder, state):
+    parts = {**{f"module.encoder_q.{key}": value for key, value in state.items()}, "module.queue": torch.ones(3)}
+    torch.save({"model_state_dict": parts}, folder / "w.pth")
+    return folder / "w.pth"
+
+
+FORMS = [as_another_programs_checkpoint, as_backbone]
+FORMS += [as_safetensors, as_state_dict, as_lightning_checkpoint, as_data_parallel_checkpoint, as_run_directory]
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -117,6 +131,38 @@ def test_weights_of_another_network_are_listed_by_kind_at_once(tmp_path, learned
     assert unexpected.endswith("more")
     assert unexpected.count(", ") == 9
     assert "layer1.0.conv1.weight (64, 64, 1, 1) instead of (64, 64, 3, 3)" in message
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "hint"),
+    [
+        (224, 32, r"first filters are 7x7, those of network\.stem=small are 3x3: type network\.stem=imagenet"),
+        (32, 224, r"first filters are 3x3, those of network\.stem=imagenet are 7x7: type network\.stem=small"),
+    ],
+)
+@pytest.mark.parametrize("form", FORMS)
+def test_weights_of_another_stem_say_which_to_type(form, there, here, hint, tmp_path):
+    file = form(tmp_path, small(image_size=there, num_classes=1000).state_dict())
+    with pytest.raises(UserError, match=hint) as error:
+        small(image_size=here, weights=str(file))
+    assert "another network" not in str(error.value)
+    stem = hint.rpartition("=")[2]
+    small(image_size=here, stem=stem, weights=str(file))
+
+
+@pytest.mark.parametrize(("family", "filters"), [("convnext", "4x4"), ("nin", "11x11")])
+def test_other_families_with_a_stem_say_it_too(family, filters, tmp_path):
+    file = as_safetensors(tmp_path, {key: value.contiguous() for key, value in build(family).state_dict().items()})
+    with pytest.raises(UserError, match=rf"first filters are {filters}.*type network\.stem=imagenet"):
+        build(family, image_size=32, weights=str(file))
+
+
+def test_a_file_for_a_network_whose_stem_is_a_matter_of_stride_is_told_of_it(tmp_path, caplog):
+    """Weights of a strided stem fit any stride, so only a word can help."""
+    file = as_safetensors(tmp_path, build("mobilenet", variant="v2", stem="imagenet").state_dict())
+    with caplog.at_level(logging.INFO, logger="src.networks"):
+        build("mobilenet", variant="v2", image_size=32, weights=str(file))
+    assert "network.stem=auto: small, for images of 32 px; what was learned on larger images wants" in caplog.text
 
 
 def test_missing_keys_are_named_and_nothing_is_loaded(learned):

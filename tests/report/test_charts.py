@@ -1,3 +1,4 @@
+import itertools
 import math
 import re
 
@@ -80,3 +81,39 @@ def test_a_label_cannot_break_the_picture():
     page = Page(line_chart("<b>", [Series('"><script>', [0, 1], [0, 1])], "</svg>"))
     assert not page.all("script")
     assert page.unclosed == []
+
+
+def labels(chart):
+    return re.findall(r'<text (?:class="y" )?x="([\d.]+)" y="[\d.]+">([^<]+)</text>', str(chart))
+
+
+@pytest.mark.parametrize("rate", [1e-3, 0.00123, 1e-5, 12345.0, 1e8])
+def test_labels_of_the_y_axis_are_not_cut(rate):
+    chart = line_chart("Learning rate", [Series("lr", [0, 10], [rate, rate])], "epoch")
+    written = [(float(x), label) for x, label in re.findall(r'class="y" x="([\d.]+)" y="[\d.]+">([^<]+)<', str(chart))]
+    assert len(written) >= 3
+    for x, label in written:  # right-aligned at x: a digit is at most 7 units wide, a point or thin space half of it
+        assert x >= sum(3.5 if letter in ".\N{NARROW NO-BREAK SPACE}" else 7 for letter in label)
+
+
+def test_labels_of_the_x_axis_are_not_cut_and_do_not_run_into_each_other():
+    ticks = [(float(power), f"{10**power:,}") for power in range(2, 10)]
+    chart = line_chart("Accuracy", [Series("a", [2, 9], [0, 1])], "parameters", x_ticks=ticks)
+    written = [(float(x), label) for x, label in labels(chart) if "," in label or label == "100"]
+    assert written[-1][1] == "1,000,000,000"
+    spans = [(x - 3.1 * len(label), x + 3.1 * len(label)) for x, label in written]
+    assert spans[-1][1] <= 360
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
+
+
+def test_a_point_alone_is_a_dot():
+    one = line_chart("Accuracy", [Series("val", [3], [0.9])], "step")
+    assert [(dot["cx"], dot["cy"]) for dot in Page(one).all("circle") if "dot" in dot["class"]] == [("196.0", "34.8")]
+    gap = line_chart("Loss", [Series("val", [0, 1, 2, 3], [1, 0, math.nan, 1])], "step")
+    assert [dot["cx"] for dot in Page(gap).all("circle") if "dot" in dot["class"]] == ["352.0"]
+
+
+def test_a_share_alone_is_not_drawn_beyond_one():
+    chart = line_chart("Accuracy", [Series("val", [3], [0.9])], "step")
+    heights = [float(label) for _, label in re.findall(r'class="y" x="([\d.]+)" y="[\d.]+">([^<]+)<', str(chart))]
+    assert max(heights) == 1.0

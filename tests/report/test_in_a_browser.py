@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from markupsafe import Markup
 
+from src.report.charts import Series, line_chart
+from src.report.layout import Section, lay_out
+from src.report.numbers import number
 from src.report.overview import write_report
 from tests.report.browser import chromium, launched
 from tests.report.synthetic import write_runs
@@ -129,3 +133,30 @@ def test_the_command_can_be_copied(opened):
     page.locator("button.copy").first.click()
     page.wait_for_function("document.querySelector('button.copy').textContent !== 'Copy'")
     assert page.evaluate("String(getSelection())").startswith("python -m src.train model=resnet")
+
+
+def test_no_label_of_a_chart_is_cut(browser, tmp_path):
+    """A learning rate of 1e-3, one epoch, and a hundred million parameters."""
+    rate = [Series("lr", [1, 9], [1e-3, 1e-3]), Series("decay", [1, 9], [1.234e-3, 0.0])]
+    ticks = [(float(power), number(10.0**power)) for power in range(4, 9)]
+    charts = [
+        line_chart("Learning rate", rate, "epoch"),
+        line_chart("Learning rate", rate[:1], "epoch"),
+        line_chart("Loss", [Series("val", [4, 8], [1e6, 2e7])], "parameters", x_ticks=ticks),
+    ]
+    html = Markup('<div class="charts">{}</div>').format(Markup("").join(charts))
+    path = tmp_path / "page.html"
+    path.write_text(lay_out("Charts", Markup("<h1>Charts</h1>"), [Section("Charts", html)]), encoding="utf-8")
+    cut = """[...document.querySelectorAll("svg")].flatMap(svg => {
+      const whole = svg.getBoundingClientRect();
+      return [...svg.querySelectorAll("text")].filter(text => {
+        const box = text.getBoundingClientRect();
+        return box.left < whole.left || box.right > whole.right;
+      }).map(text => text.textContent);
+    })"""
+    for width in (390, 1280):
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        page.goto(path.as_uri())
+        assert page.locator("svg text").count() > 20
+        assert page.evaluate(cut) == []
+        page.close()

@@ -70,7 +70,7 @@ def test_means_and_sample_deviations_over_seeds_are_those_worked_out_by_hand(tmp
         figures(run, val__accuracy=value)
     part = section(page_of(runs, tmp_path / "report.html"), "Over seeds")
     assert heads(part)[:3] == ["configuration", "n", "val/accuracy"]
-    assert [row[:3] for row in rows(part)] == [["lr=0.1", "3", "0.8000 ± 0.1000"], ["lr=0.05", "1", "0.5000"]]
+    assert [row[:3] for row in rows(part)] == [["lr=0.1", "3", "0.8000 ± 0.1000"]]  # one run of lr=0.05 has no spread
 
 
 def test_a_repeated_seed_is_no_further_sample(tmp_path):
@@ -96,6 +96,92 @@ def test_the_monitored_metric_is_first_and_the_best_run_on_top(runs, tmp_path):
     assert [row[0] for row in rows(part)] == [f"run-{i:03d}" for i in reversed(range(10))]
     assert 'aria-sort="descending"' in part
     assert heads(part)[-3:] == ["optimizer.lr", "seed", "time"]
+
+
+def changed(run, name, *pairs):
+    text = (run / name).read_text()
+    for old, new in pairs:
+        assert old in text
+        text = text.replace(old, new)
+    (run / name).write_text(text)
+
+
+def test_only_runs_of_one_data_set_by_one_metric_are_compared(tmp_path):
+    """Four groups: two runs on shapes, one by its loss, one on other data, one with other classes of the same name."""
+    runs = [write_run(tmp_path / f"run-{i}", i, epochs=2) for i in range(5)]
+    changed(runs[2], "config.yaml", ("val/accuracy", "val/loss"), ("mode: max", "mode: min"))
+    changed(runs[3], "compose.yaml", ("data: shapes", "data: folder"))
+    changed(runs[3], "config.yaml", ("/somewhere/else", "/somewhere/cells"))
+    (runs[4] / "data.json").write_text(json.dumps({"digest": "d", "classes": ["cat", "dog"]}))
+    for run, value in zip(runs, (0.5, 0.9, 0.7, 0.99, 0.98), strict=True):
+        figures(run, val__accuracy=value, val__loss=0.25)
+    html = page_of(runs, tmp_path / "report.html")
+    assert "<title>5 runs: resnet 18 on shapes, resnet 18 on cells</title>" in html
+    titles = re.findall("<h3>(.*?)</h3>", section(html, "Runs"))
+    assert titles == [
+        "Classifier on shapes by val/accuracy (classes not recorded)",
+        "Classifier on shapes by val/loss (classes not recorded)",
+        "Classifier on cells",
+        "Classifier on shapes by val/accuracy (2 classes)",
+    ]
+    metrics = ("val/accuracy", "val/loss", "val/accuracy", "val/accuracy")
+    cards = [f"{title}: best {metric}" for title, metric in zip(titles, metrics, strict=True)]
+    reached = ("0.9000", "0.2500", "0.9900", "0.9800")
+    assert re.findall("<dt>(.*?)</dt><dd>(.*?)</dd>", html)[:4] == list(zip(cards, reached, strict=True))
+    assert {text.partition(":")[0] for text in re.findall('<option value="[0-9]+">(.*?/.*?)</option>', html)} == set(
+        titles
+    )
+    first = rows(section(html, "Runs").partition("</table>")[0])
+    assert [row[0] for row in first] == ["run-1", "run-0"]
+
+
+def test_a_plain_and_a_residual_network_can_be_told_apart(tmp_path):
+    runs = [write_run(tmp_path / f"run-{i}", i, epochs=2) for i in (0, 5, 10, 15)]
+    for run, depth, shortcuts in zip(runs, (10, 10, 34, 34), ("true", "false", "true", "false"), strict=True):
+        changed(run, "config.yaml", ("depth: 18", f"depth: {depth}\n  shortcuts: {shortcuts}"), ("seed: ", "seed: 1"))
+    html = page_of(runs, tmp_path / "report.html")
+    legends = set(re.findall(r'class="key t\d">(.*?) <var>', html))
+    assert legends == {f"resnet {depth} shortcuts={shortcuts}" for depth in (10, 34) for shortcuts in ("true", "false")}
+
+
+def test_networks_that_words_tell_apart_are_not_told_by_their_keys(tmp_path):
+    runs = [write_run(tmp_path / f"run-{i}", i, epochs=2) for i in (0, 5)]
+    changed(runs[1], "config.yaml", ("resnet.resnet\n  depth: 18", "lenet.lenet\n  activation: tanh"))
+    html = page_of(runs, tmp_path / "report.html")
+    assert set(re.findall(r'class="key t\d">(.*?) <var>', html)) == {"resnet 18", "lenet"}
+    part = section(html, "Runs")
+    assert heads(part)[:3] == ["run", "network", "val/accuracy"]
+    assert {row[1] for row in rows(part)} == {"resnet 18", "lenet"}
+
+
+def test_a_legend_says_what_is_needed_and_the_table_of_seeds_all_that_differs(tmp_path):
+    runs = [write_run(tmp_path / f"run-{i}", i, epochs=2) for i in (0, 5, 1)]
+    changed(runs[2], "config.yaml", ("torch.optim.SGD", "torch.optim.AdamW"), ("lr: 0.05", "lr: 0.05\n  eps: 1.0"))
+    html = page_of(runs, tmp_path / "report.html")
+    assert set(re.findall(r'class="key t\d">(.*?) <var>', html)) == {"optimizer=SGD", "optimizer=AdamW"}
+    assert [row[0] for row in rows(section(html, "Over seeds"))] == ["optimizer=SGD lr=0.1"]
+
+
+def test_baselines_stand_below_the_figures_of_the_runs(tmp_path):
+    runs = [write_run(tmp_path / f"run-{i}", i, epochs=1) for i in range(2)]
+    for run in runs:
+        figures(run, **{"test__mean_iou": 0.34, "test/baseline/mean_iou": 0.83})
+    part = section(page_of(runs, tmp_path / "report.html"), "Runs")
+    model, baseline = part.split("baselines</h3>")
+    assert "test/mean_iou" in heads(model)
+    assert not any("baseline" in name for name in heads(model))
+    assert heads(baseline) == ["run", "test/mean_iou"]
+    assert [row[1] for row in rows(baseline)] == ["0.8300", "0.8300"]
+
+
+def test_a_page_compares_by_another_metric_where_it_is_told_to(tmp_path):
+    runs = [write_run(tmp_path / f"run-{i}", i, epochs=1) for i in range(2)]
+    for run, value in zip(runs, (0.4, 0.3), strict=True):
+        figures(run, test__loss=value)
+    write_report(runs, tmp_path / "report.html", reproducible=False, compared_by=("test/loss", "min"))
+    html = (tmp_path / "report.html").read_text()
+    assert "best test/loss</dt><dd>0.3000</dd>" in html
+    assert [row[:2] for row in rows(section(html, "Runs"))] == [["run-1", "0.3000"], ["run-0", "0.4000"]]
 
 
 def test_a_metric_that_should_be_small_sorts_upwards(tmp_path):

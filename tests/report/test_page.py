@@ -2,7 +2,9 @@ import json
 import re
 
 import pytest
+import torch
 from markupsafe import Markup
+from safetensors.torch import save_file
 
 from src.report.layout import Section
 from src.report.numbers import MISSING
@@ -58,7 +60,7 @@ def test_the_page_says_what_was_run_and_how_it_went(run):
     html = written(run)
     text = words(html)
     assert "<h1>resnet 50 on Imagenette</h1>" in html
-    assert "finished first test/accuracy 0.9 val/accuracy 0.875 train/loss 0.5" in text
+    assert "finished first test/accuracy 0.9000 val/accuracy 0.8750 train/loss 0.5000" in text
     assert "batch size 64 epochs 2 seed 3 time 2 min 2 s images/s 512.5" in text
     assert "commit abc123 dirty no" in text
     assert "2026-01-02T03:04:05+00:00" in text
@@ -81,7 +83,41 @@ def test_curves_join_splits_and_leave_the_test_figure_out(run):
         "Accuracy by epoch, last values: val 0.875",
         "Learning rate by epoch, last values: lr 0.05",
     ]
-    assert "epoch 1, step 20\ntrain 0.5\nval 0.75" in html
+    assert "epoch 2, step 20\ntrain 0.5\nval 0.75" in html
+
+
+def test_epochs_are_counted_from_1(run):
+    html = written(run)
+    assert re.findall(r'y="190">(\d+)</text>', html)[:2] == ["1", "2"]
+    assert "epoch 0" not in html
+
+
+def test_the_epoch_whose_weights_are_kept_is_marked_and_the_legend_says_both_values(run):
+    (run / "config.yaml").write_text(CONFIG + "model:\n  monitor: val/loss\n  monitor_mode: min\n")
+    (run / "metrics.csv").write_text(METRICS.replace("20,1,,0.05,0.5,0.75,0.875,", "20,1,,0.05,0.5,1.75,0.875,"))
+    (run / "metrics.json").write_text(json.dumps({"val/loss": 1.0, "val/accuracy": 0.5}))
+    html = written(run)
+    text = words(html)
+    assert "the best by val/loss, of epoch 1." in text
+    assert "Loss by epoch: train per step 0.75, train 1.25 (0.5), val 1 (1.75)" in html
+    assert "Accuracy by epoch: val 0.5 (0.875)" in html
+    places = re.findall(r'class="marked" d="M([\d.]+) 7V174"', html)
+    assert places == ["144.0", "40.0", "144.0"]  # step 10 from 5 to 20, where losses of steps are drawn too; from 10 on
+
+
+def test_baselines_are_told_below_the_figures_and_have_no_curve(run):
+    (run / "metrics.json").write_text('{"test/mean_iou": 0.3413, "test/baseline/mean_iou": 0.8277}')
+    (run / "metrics.csv").write_text("step,epoch,val/mean_iou,val/baseline/mean_iou\n1,0,0.2,0.8\n2,1,0.3,0.8\n")
+    html = written(run)
+    assert re.findall("<dt>(.*?)</dt><dd>(.*?)</dd>", html)[0] == ("test/mean iou", "0.3413")
+    assert "For comparison, baselines that are not this model: test/mean iou 0.8277" in words(html)
+    assert [svg["aria-label"] for svg in Page(html).all("svg")] == ["Mean iou by epoch, last values: val 0.3"]
+
+
+def test_the_number_of_parameters_is_shown(run):
+    save_file({"weight": torch.ones(30, 50), "bias": torch.ones(7), "n.running_mean": torch.ones(9)},
+              run / "weights.safetensors")  # fmt: skip
+    assert "parameters 1 507" in words(written(run)).replace("\N{NARROW NO-BREAK SPACE}", " ")
 
 
 def test_a_single_epoch_is_drawn_over_steps(run):

@@ -20,7 +20,6 @@ from typing import IO, Any
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from src.cores import cores
 from src.data.media.packed import IMAGES, INDEX, MANIFEST
@@ -28,6 +27,7 @@ from src.data.medium import Medium
 from src.data.sources.base import Indices, Sample
 from src.errors import UserError
 from src.files import atomic, write_json
+from src.progress import Advance
 
 _PIECE_BYTES, _PIECE_SAMPLES = 1 << 25, 256
 """What a piece has at most; of two pieces at a time the images are in memory."""
@@ -107,11 +107,10 @@ def _begin(part: Path, plan: Mapping[str, Any]) -> None:
 
 
 def _add_pieces(medium: Medium, pieces: Sequence[Indices], targets: Sequence[str], part: Path) -> None:
-    """Decode what is missing and append it, with a bar on a terminal."""
+    """Decode what is missing and append it."""
     done, end = _kept(part, len(pieces))
     total, initial = (sum(map(len, some)) for some in (pieces, pieces[:done]))
-    bar = tqdm(total=total, initial=initial, desc="Packing images", unit="", disable=None, leave=False)
-    with bar, (part / IMAGES).open("ab") as images:
+    with Advance("Packing", total, unit="images", done=initial) as advance, (part / IMAGES).open("ab") as images:
         images.truncate(end)
         for number, samples in enumerate(_decoded(medium, pieces[done:]), start=done):
             piece = _piece(samples, targets, end)
@@ -121,7 +120,7 @@ def _add_pieces(medium: Medium, pieces: Sequence[Indices], targets: Sequence[str
             _flush(images)
             with atomic(_file_of(part, number)) as file:
                 np.savez(file, allow_pickle=False, end=np.array(end), **piece)
-            bar.update(len(samples))
+            advance.update(len(samples))
 
 
 def _kept(part: Path, count: int) -> tuple[int, int]:

@@ -25,7 +25,6 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from src.cores import cores
 from src.data.image_size import suitable_size
@@ -53,6 +52,7 @@ from src.data.stream.items import pack
 from src.data.stream.location import Location
 from src.errors import UserError
 from src.files import atomic, write_text
+from src.progress import Advance
 
 log = logging.getLogger(__name__)
 
@@ -272,13 +272,13 @@ def _write_chunks(
     if len(missing) < len(chunks):
         log.info("data.stream=%s: goes on after %d of %d chunks", place.url, len(chunks) - len(missing), len(chunks))
     importlib.import_module("litdata.streaming.writer")  # once, not in all threads together
-    bar = tqdm(total=len(chunks), initial=len(chunks) - len(missing), desc="Writing chunks", unit="", disable=None)
-    with bar, ThreadPoolExecutor(_THREADS_PER_CORE * cores()) as pool:
+    advance = Advance("Writing", len(chunks), unit="chunks", done=len(chunks) - len(missing))
+    with advance, ThreadPoolExecutor(_THREADS_PER_CORE * cores()) as pool:
         tasks = [pool.submit(_write_chunk, n, chunks[n], source, found, place, work) for n in missing]
         try:
             for task in tasks:
                 task.result()
-                bar.update()
+                advance.update()
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
