@@ -10,7 +10,7 @@ from tests.prove.promise import Promise, table
 
 PROMISES = (
     *("configuration", "shapes", "lenet_shapes", "localizer_shapes", "bits", "kills", "moved"),
-    *("orl", "caltech", "imagenette", "transfer", "report", "pipeline", "explanations", "sweeps"),
+    *("orl", "caltech", "imagenette", "transfer", "report", "pipeline", "explanations", "sweeps", "memory"),
 )
 
 
