@@ -230,3 +230,14 @@ def test_raw_pixels_are_compared_by_their_cosine():
 def test_spread_is_zero_for_collapsed_and_one_for_opposite_embeddings():
     assert float(spread(torch.ones(5, 3))) == 0
     assert float(spread(torch.tensor([[1.0, 0], [-1, 0]]))) == 1
+
+
+def test_pairs_of_equal_embeddings_are_ties():
+    embeddings, _ = people(8, noise=2.0)
+    copies = embeddings[torch.randint(0, 8, (40,), generator=torch.Generator().manual_seed(0))]
+    identities = torch.arange(40) // 4
+    distances, same = pairs_of(copies, identities)
+    found = all_pairs(copies, identities, COMPARER).curve
+    assert found.roc_auc() == pytest.approx(roc_auc_score(same, -distances.round(9)), abs=1e-12)
+    collapsed = all_pairs(copies[:1].repeat(40, 1), identities, COMPARER)
+    assert (collapsed.curve.roc_auc(), collapsed.curve.equal_error_rate()) == (0.5, 0.5)

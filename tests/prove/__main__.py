@@ -9,19 +9,9 @@ import time
 from tests.prove.promise import Promise, table
 
 PROMISES = (
-    *("configuration", "readme", "shapes", "lenet_shapes", "localizer_shapes", "bits", "kills", "moved"),
-    *(
-        "random_jobs",
-        "orl",
-        "caltech",
-        "imagenette",
-        "transfer",
-        "defaults",
-        "report",
-        "pipeline",
-        "explanations",
-        "sweeps",
-    ),
+    *("configuration", "readme", "random_jobs", "shapes", "lenet_shapes", "localizer_shapes", "defaults", "bits"),
+    *("kills", "moved", "memory", "orl", "caltech", "imagenette", "transfer", "report", "pipeline"),
+    *("explanations", "sweeps"),
 )
 
 
