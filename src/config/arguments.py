@@ -139,6 +139,8 @@ class Explain:
 
 Batches = Annotated[int, Ge(0)] | Annotated[float, Interval(ge=0, le=1)] | None
 """A number of batches, or a share of them."""
+SomeBatches = Annotated[int, Ge(1)] | Annotated[float, Interval(gt=0, le=1)] | None
+"""The same where there must be some: `test=false` leaves the test out."""
 
 
 @dataclass
@@ -235,9 +237,9 @@ class TrainerArguments:
     min_epochs: Annotated[int, Ge(0)] | None
     max_steps: Annotated[int, Ge(-1)]
     min_steps: Annotated[int, Ge(0)] | None
-    limit_train_batches: Annotated[int, Ge(1)] | Annotated[float, Interval(gt=0, le=1)] | None
+    limit_train_batches: SomeBatches
     limit_val_batches: Batches
-    limit_test_batches: Batches
+    limit_test_batches: SomeBatches
     limit_predict_batches: Batches
     overfit_batches: Batches
     val_check_interval: Annotated[int, Ge(1)] | Annotated[float, Interval(gt=0, le=1)] | str | dict[str, Any] | None

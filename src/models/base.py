@@ -399,6 +399,7 @@ class ImageModule(LightningModule):
         self.trainer.fit_loop.setup_data()  # else Lightning knows only `max_steps`, where that alone is given
         total = self.trainer.estimated_stepping_batches
         epoch = math.ceil(self.trainer.num_training_batches / self.trainer.accumulate_grad_batches)
+        self._require_validation(total)
         scheduler = made_schedule(self._scheduler, optimizer=optimizer, total_steps=total, steps_per_epoch=epoch)
         plateau = isinstance(scheduler, ReduceLROnPlateau)
         return {
@@ -411,6 +412,16 @@ class ImageModule(LightningModule):
                 "monitor": self.monitor,
             },
         }
+
+    def _require_validation(self, total_steps: float) -> None:
+        """Say where the training ends before its first validation. Raises UserError where that is part of the model."""
+        batches = float(self.trainer.val_check_batch or 0)
+        if total_steps * self.trainer.accumulate_grad_batches >= batches or self.trainer.limit_val_batches == 0:
+            return
+        told = f"trainer.max_steps={total_steps:g} is before the first validation, after {batches:g} batches"
+        if self.needs_validation:
+            raise UserError(f"{told}, which finds the threshold; type trainer.val_check_interval, or a longer training")
+        log.warning("%s: the last weights are kept", told)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return all parameters that will ever learn, those behind first, in groups of one learning rate and decay.

@@ -107,6 +107,8 @@ def train(config: Config, run: RunDirectory, record: Record, *, resume: bool, la
             log.info("%s", text)
         if data.batch_size > len(data.splits["train"]):
             log.warning("data.batch_size=%d is more than there are to train on: one step an epoch", data.batch_size)
+        if 0 in (trainer.max_epochs, trainer.max_steps):
+            log.warning("nothing is trained (trainer.max_epochs or max_steps is 0): the first weights are measured")
         log.info("%s", "; ".join(goals(config)))
         if not model.learns_alike:
             log.info("%s", learning_table(model))

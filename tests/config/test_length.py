@@ -30,6 +30,7 @@ EMA = "callbacks=[default,ema]"
         (["trainer.gradient_clip_algorithm=value"], "trainer.gradient_clip_algorithm", "clips nothing"),
         (["trainer.limit_predict_batches=2"], "trainer.limit_predict_batches", "has no effect"),
         (["trainer.limit_train_batches=0"], "trainer.limit_train_batches=0", "must be at least 1"),
+        (["trainer.limit_test_batches=0"], "trainer.limit_test_batches=0", "must be at least 1"),
         (["trainer.limit_train_batches=0.0"], "trainer.limit_train_batches=0.0", "must be"),
         (["optimizer.lr=0"], "optimizer.lr", "nothing learns"),
         (["trainer=fsdp", EMA], "callbacks.ema", "sharded parameters cannot be averaged"),

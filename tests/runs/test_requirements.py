@@ -53,6 +53,14 @@ def test_what_cannot_come_to_its_end_is_refused_before_its_first_step(tmp_path, 
         train(tmp_path / "run", *typed)
 
 
+def test_a_training_that_ends_before_its_first_validation_says_so(tmp_path):
+    run = train(tmp_path / "run", "trainer.max_steps=3", "data.source.train=64", "test=false")
+    told = "trainer.max_steps=3 is before the first validation, after 4 batches: the last weights are kept"
+    assert told in (run / "log.txt").read_text()
+    with pytest.raises(UserError, match=r"before the first validation, after .*, which finds the threshold"):
+        train(tmp_path / "faces", "model=siamese", "network=lenet", "trainer.max_steps=1", "data.batch_size=16")
+
+
 def test_batches_of_one_are_learned_from_where_maps_have_several_places(tmp_path):
     """Over 2x2 places a batch normalisation has four values of one image."""
     run = train(tmp_path / "run", *SMALL, "data.image_size=64", "data.batch_size=1", "data.limit=2", "test=false")
