@@ -141,3 +141,10 @@ def test_folders_of_pictures_that_are_not_there_are_told_with_those_that_are(tmp
     (tmp_path / "photos" / "1.jpg").rename(tmp_path / "photos" / "2.jpg")
     with pytest.raises(UserError, match=r"such as 1\.jpg, are in no folder of .*photos/: 1 \.jpg"):
         opened(tmp_path)
+
+
+def test_a_category_without_a_name_is_told(tmp_path):
+    write(tmp_path / "a.json", ["1.jpg"], categories=[{"id": 1}])
+    pictures(tmp_path, "1.jpg")
+    with pytest.raises(UserError, match="a.json is no annotation in COCO's form: a category has no 'name'"):  # noqa: RUF043
+        opened(tmp_path)

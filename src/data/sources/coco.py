@@ -24,6 +24,7 @@ from src.data.sources.picture_files import PictureFiles
 from src.errors import UserError
 
 Entry = Mapping[str, Any]
+_LISTS = ("images", "annotations", "categories")
 
 
 class Coco(BoxedImages):
@@ -110,12 +111,13 @@ class _File:
         content: Any = None
         try:
             content = json.loads(file.read_bytes())
-            images, objects, categories = (_entries(content, name) for name in ("images", "annotations", "categories"))
+            images, objects, categories = (_entries(content, name) for name in _LISTS)
             self.names = self.categories.read(categories)
         except (OSError, ValueError) as error:
             raise UserError(f"{file} is no annotation in COCO's form: {type(error).__name__} {error}") from error
         except (KeyError, TypeError, AttributeError) as error:
-            known = str(error) if isinstance(error, TypeError) else what_it_is(content)
+            known = what_it_is(content) if isinstance(error, KeyError) and error.args[0] in _LISTS else f"{error}"
+            known = f"a category has no {known}" if known in ("'id'", "'name'") else known
             raise UserError(f"{file} is no annotation in COCO's form: {known}") from error
         return images, objects
 
@@ -152,7 +154,7 @@ class _File:
         own = image_size(self.source.root / path, self.source.channels)
         try:
             stated = int(float(image.get("height") or 0)), int(float(image.get("width") or 0))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise ValueError(f"height and width are {image.get('height')} and {image.get('width')}") from None
         if not all(stated) or stated == own:
             return own

@@ -55,7 +55,7 @@ def _what_mapping_is(content: Mapping[str, Any]) -> str:
         return "it is VoTT's own form: export the set as COCO"
     if keys & {"samples", "sample_fields"}:
         return "it is FiftyOne's own form: export the set as COCODetectionDataset"
-    if {"images", "categories"} <= keys:
+    if {"images", "categories"} <= keys and "annotations" not in keys:
         return "it lists images and categories, but has no annotations (COCO's image_info, of a test set without truth)"
     missing = [key for key in ("images", "annotations", "categories") if key not in keys]
     if missing:

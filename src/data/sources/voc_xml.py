@@ -98,7 +98,7 @@ def _coordinates(polygon: ET.Element, axis: str) -> Iterator[str]:
 def _size(root: ET.Element) -> tuple[int, int]:
     try:
         return int(float(root.findtext("size/height") or 0)), int(float(root.findtext("size/width") or 0))
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0, 0
 
 
