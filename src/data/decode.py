@@ -87,6 +87,17 @@ def examine(data: bytes, channels: int) -> Values | None:
     return _values(_load(data, channels, None))
 
 
+def decoded_size(path: Path, channels: int) -> tuple[int, int]:
+    """Return height and width of an image of whatever values. Raises Unreadable where it is none."""
+    try:
+        height, width = _load(path.read_bytes(), channels, None).shape[:2]
+    except OSError as error:
+        raise Unreadable(f"cannot be read: {error.strerror}", path) from None
+    except Unreadable as error:
+        raise Unreadable(error.reason, path) from None
+    return height, width
+
+
 def _values(array: NDArray[np.generic]) -> Values | None:
     try:
         return values_of(array)

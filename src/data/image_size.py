@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from src.data.decode import Unreadable, decode
+from src.data.decode import Unreadable, decoded_size
 from src.data.image_headers import require_size
 from src.data.sources.base import Source
 from src.seeds import generator
@@ -33,8 +33,7 @@ def image_size(path: Path, channels: int) -> tuple[int, int]:
             width, height = image.size
             turned = image.getexif().get(_ORIENTATION) in _TURNED
     except (UnidentifiedImageError, Image.DecompressionBombError, ValueError, SyntaxError, struct.error):
-        rows, columns = decode(path, channels).shape[:2]
-        return rows, columns
+        return decoded_size(path, channels)
     except OSError as error:
         raise Unreadable(f"cannot be read: {error.strerror or error}", path) from None
     except Exception as error:  # Pillow's readers raise whatever a malformed file leads them to

@@ -155,7 +155,12 @@ def inspect(source: Source, indices: Indices, cache_dir: str | Path, train: Indi
 
 
 def settle_range(source: Source, found: Mapping[int, Content], train: Indices) -> list[str]:
-    """Set the source's range of values by what its training images hold; returns what a person should know of it."""
+    """Set the source's range of values by what its training images hold; returns what a person should know of it.
+
+    A source that was inspected where it came from has its range from there.
+    """
+    if isinstance(source, WithContent):
+        return []
     held = [found[index].values for index in train.tolist() if index in found]
     source.span, remarks = settled(source.range, [values for values in held if values is not None])
     return remarks

@@ -68,6 +68,27 @@ def first_image(folder: Path) -> str | None:
     return next((f"{here}{os.sep}{name}" for here, names in _walk(f"{folder}", frozenset()) for name in names if is_image(name)), None)  # fmt: skip # noqa: E501
 
 
+def holds_image(folder: Path | str, above: frozenset[tuple[int, int]] = frozenset()) -> bool:
+    """Tell whether an image lies below a folder, by looking at no more files than that takes."""
+    inner = []
+    try:
+        status = os.stat(folder)  # noqa: PTH116
+        identity = (status.st_dev, status.st_ino)
+        if identity in above:
+            return False
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if is_hidden(entry.name):
+                    continue
+                if entry.is_dir():
+                    inner.append(entry.path)
+                elif is_image(entry.name):
+                    return True
+    except OSError as error:
+        raise UserError(f"{folder} cannot be listed: {error.strerror}") from None
+    return any(holds_image(path, above | {identity}) for path in inner)
+
+
 def is_image(name: str) -> bool:
     """Tell whether a file's ending is one of an image."""
     return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122

@@ -9,11 +9,15 @@ import numpy as np
 import pytest
 import tifffile
 
+from src.config.command import compose
+from src.config.saved import plain
 from src.data.decode import Unreadable, decode
 from src.data.inspection import inspect
+from src.data.preparation import prepare
 from src.data.sources.folder import Folder
 from src.data.value_range import Values, settled, values_of
 from src.errors import UserError
+from src.runs.training import open_data
 
 
 def saved(array):
@@ -135,3 +139,19 @@ def test_colours_of_16_bits_keep_all_of_them(kind):
         tifffile.imwrite(file, values, photometric="rgb")
         data = file.getvalue()
     np.testing.assert_array_equal(decode(data, 3, span=(1000, 1060)), [[[0, 128, 255], [64, 191, 0]]])
+
+
+def test_every_medium_gives_the_pixels_of_the_range(tmp_path):
+    images = [np.random.default_rng(number).integers(-1000, 400, (12, 10)).astype(np.int16) for number in range(8)]
+    for number, image in enumerate(images):
+        image[0, :2] = -1000, 400
+        (tmp_path / f"set/class{number // 4}").mkdir(parents=True, exist_ok=True)
+        np.save(tmp_path / f"set/class{number // 4}/{number}.npy", image)
+    keys = ["data=folder", f"data.root={tmp_path / 'set'}", "data.source.channels=1"]
+    stream = ["data.store=stream", f"data.stream={tmp_path / 'stream'}"]
+    list(prepare(plain(compose("prepare", [*keys, *stream]).config)["data"], chunk=1.0, overwrite=False))
+    expected = [np.rint((image.astype(float) + 1000) * 255 / 1400).astype(np.uint8).tobytes() for image in images]
+    for store in (["data.store=files"], ["data.store=packed"], stream):
+        data = open_data(plain(compose("train", ["model=lenet", "augment=none", *keys, *store]).config))
+        assert data.open().span == (-1000, 400)
+        assert [data.medium.read(index)["image"].tobytes() for index in range(8)] == expected

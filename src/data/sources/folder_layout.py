@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from src.data.listing import first_image, is_hidden, is_image, visible_folders
+from src.data.listing import holds_image, is_hidden, is_image, visible_folders
 from src.data.split_names import SPLITS, split_named
 from src.errors import UserError
 
@@ -37,11 +37,11 @@ class _Child:
     @cached_property
     def classes(self) -> frozenset[str]:
         """Names of the folders in it that hold images: what would be its classes if it is a split."""
-        return frozenset(inner.name for inner in folders_in(unnested(self.folder)) if first_image(inner))
+        return frozenset(inner.name for inner in folders_in(unnested(self.folder)) if holds_image(inner))
 
     @cached_property
     def has_images(self) -> bool:
-        return first_image(self.folder) is not None
+        return holds_image(self.folder)
 
 
 def find_layout(root: Path, asked: Splits, classes: Collection[str] = ()) -> Layout:
