@@ -15,6 +15,7 @@ from src.config import saved
 from src.config.assess import assess
 from src.config.command import compose
 from src.config.groups import CONF, Groups
+from src.report.naming import title
 from src.runs import session
 from src.runs.recipe_line import recipe_line
 from tests.plain_loop import plain_accuracy
@@ -101,3 +102,10 @@ def test_what_a_training_goes_by_is_one_line():
     assert recipe_line(config) == (
         "AdamW, lr 0.003, weight_decay 0.05; cosine, warmup_epochs 1.0; 5 epochs, batches of 32"
     )
+
+
+@pytest.mark.parametrize("model", ["resnet", "classifier"])
+def test_a_page_names_a_classifier_after_its_network_alone(model):
+    composed = compose("train", [f"model={model}", "network=conv4", "data=mnist"])
+    config = saved.plain(composed.config) | {"choices": {"model": model, "data": "mnist"}}
+    assert title(config) == "conv4 on mnist"
