@@ -171,6 +171,8 @@ def chosen_device(device: str) -> torch.device:
         chosen = torch.device(device)
     except RuntimeError as error:
         raise UserError(f"device={device}: expected auto, cpu, cuda or cuda:N") from error
+    if chosen.type not in ("cpu", "cuda") and not (chosen.type == "mps" and torch.backends.mps.is_available()):
+        raise UserError(f"device={device}: expected auto, cpu, cuda or cuda:N, of what this machine has")
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise UserError(f"device={device}: this machine has no GPU that torch can use; type device=cpu")
     return chosen
