@@ -86,7 +86,7 @@ def require_reference(config: dict[str, Any], run: RunDirectory, anchor: str | N
     name = target.rpartition(".")[2]
     if not class_literal(target, "compares"):
         if given:
-            raise UserError(f"{' '.join(given)}: run={run.path} is a {name}, which compares no images; leave it away")
+            raise UserError(f"{' '.join(given)}: run={run.path} is a {name}, which compares no images; leave it out")
     elif len(given) != 1:
         what = "not with both; leave out one of the two." if given else "with what?"
         raise UserError(
@@ -126,7 +126,7 @@ def _draw(
     """Write a PNG per image with its row drawn into it, numbered and named as its file."""
     if type(model).drawing is ImageModule.drawing:
         if asked:
-            raise UserError(f"pictures={folder}: a {type(model).__name__} has nothing to draw; leave it away")
+            raise UserError(f"pictures={folder}: a {type(model).__name__} has nothing to draw; leave it out")
         return
     digits = len(str(len(files)))
     for number, (file, row) in enumerate(zip(files, rows, strict=True)):
@@ -158,7 +158,7 @@ def image_files(key: str, source: str) -> list[Path]:
         matches = glob.glob(source, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
         found = [file for file in map(Path, matches) if file.is_file()]
     if not found:
-        what = f"no image in the folder {source}" if path.is_dir() else f"no file {source}"
+        what = f"no image in the folder {source}" if path.is_dir() else f"no file {source}, nor a folder"
         raise UserError(f"{key}={source}: {what}; images end in {', '.join(sorted(IMAGE_SUFFIXES))}")
     return sorted(found)
 
