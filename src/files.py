@@ -43,6 +43,8 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
     The temporary file lies beside the target: a rename across file systems would be a copy, which a kill can cut.
     Raises UserError where the disk is full or the folder cannot be written to; the old file then stays as it was.
     """
+    if not path.name or path.is_dir():
+        raise UserError(f"{path} is a folder: a file's name is expected")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -39,8 +39,10 @@ def predict(composed: Composed) -> None:
             num_workers=asked.num_workers,
             **asked_of_both,
         )
+    columns = [key for key in (rows[0] if rows else ()) if not key.startswith("p(")]
+    print("  ".join(columns))
     for row in rows[:10]:
-        print("  ".join(f"{value}" for key, value in row.items() if not key.startswith("p(")))
+        print("  ".join(f"{row.get(key, '')}" for key in columns))
     if len(rows) > 10:
         print(f"... {len(rows)} images")
     print(session.shown(path))
@@ -50,11 +52,11 @@ def _require_used(composed: Composed) -> None:
     """Raise UserError for the size of a map where none is asked for, and for batches of images for one."""
     asked = composed.config
     if not asked.map and asked.size != "auto":
-        raise UserError(f"size={asked.size}: only a map has a size of its own; type map=true, or leave it away")
+        raise UserError(f"size={asked.size}: only a map has a size of its own; type map=true, or leave it out")
     for override in composed.typed:
         if asked.map and override.key in ("batch_size", "num_workers"):
             raise UserError(
-                f"{override.canonical}: map=true takes one image at a time, as each has its own size; leave it away"
+                f"{override.canonical}: map=true takes one image at a time, as each has its own size; leave it out"
             )
 
 

@@ -117,7 +117,7 @@ def _normalization_and_processes(composed: Composed, values: Values) -> Iterator
         return
     if network.get("normalization") == "group_chapter":
         where, what = composed.origins.of("trainer.sync_batchnorm")[0], "does not reach network.normalization="
-        suggestion = "leave it away, or type network.normalization=batch"
+        suggestion = "leave it out, or type network.normalization=batch"
         yield Problem(where, "trainer.sync_batchnorm=true", f"{what}group_chapter", suggestion)
 
 

@@ -63,7 +63,9 @@ REASONS: dict[str, str] = {
 """Why a key without effect on a run that is looked at has none, by the longest key that it begins with."""
 
 
-_NO_DATA = {"data": "no data of the run are used here"}
+_WITHOUT_DATA = {key: why for key, why in REASONS.items() if not key.startswith("data.")} | {
+    "data": "no data of the run are used here"
+}
 _OWN_BATCHES = {
     "data.batch_size": "images are explained in batches of batch_size=",
     "data.num_workers": "images are read by num_workers= processes",
@@ -101,10 +103,10 @@ RESUME = Work((*PEOPLE, *PLACES, *READING, *SAVING, *TRUST, *LENGTH))
 REPLAY = Work((*OWN_PLACE, *PEOPLE, *PLACES, *READING, *SAVING, *TRUST))
 """A run that is made again elsewhere: nothing that a figure or a weight depends on."""
 EVALUATE = Work(("data", *READING, *TRUST, *MACHINE, *ANSWER, *MEASURED_LOSS, *PROCESSES), REASONS, full_precision=True)
-PREDICT = Work((*TRUST, *MACHINE, *ANSWER), REASONS | _NO_DATA)
-EXPLAIN = Work((*TRUST, *MACHINE, *ANSWER, *PEOPLE), REASONS | _NO_DATA)
+PREDICT = Work((*TRUST, *MACHINE, *ANSWER), _WITHOUT_DATA)
+EXPLAIN = Work((*TRUST, *MACHINE, *ANSWER, *PEOPLE), _WITHOUT_DATA)
 EXPLAIN_SPLIT = Work(("data", *EXPLAIN.acts), REASONS | _OWN_BATCHES)
-SUMMARY = Work(TRUST, REASONS | _NO_DATA)
+SUMMARY = Work(TRUST, _WITHOUT_DATA)
 
 _OWN_RATE = "the rates that are tried go from lowest= to highest="
 _OWN_LENGTH = "the test takes steps= steps, and validates nothing"

@@ -141,7 +141,7 @@ def _entries(sections: Mapping[str, Any], path: Path) -> tuple[list[_Entry], lis
 
 def _not_of_a_pipeline(where: str, composed: Composed) -> Iterator[Problem]:
     for key in sorted({override.key for override in composed.typed} & set(NOT_HERE)):
-        yield Problem(where, key, "is set by the pipeline", "leave it away")
+        yield Problem(where, key, "is set by the pipeline", "leave it out")
 
 
 def _unwatched(where: str, composed: Composed) -> Iterator[Problem]:

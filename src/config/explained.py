@@ -84,7 +84,7 @@ def _not_here(
     for word in words:
         key = word.partition("=")[0]
         if key in SET:
-            yield Problem(where, key, "is set by the pipeline", "leave it away")
+            yield Problem(where, key, "is set by the pipeline", "leave it out")
     for override in composed.for_the_run:
         if override not in experiment.trust:
             yield Problem(where, override, "is of the run: the pipeline explains what it has trained, as it is")

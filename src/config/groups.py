@@ -43,6 +43,10 @@ class Groups:
         found = {path.stem for folder in self.folders for path in (folder / group).glob("*.yaml")}
         return sorted(name for name in found if name.startswith("_") == bases)
 
+    def with_choice(self, name: str) -> list[str]:
+        """Return the groups that have a choice of that name."""
+        return [group for group in self.names() if name in self.choices(group)]
+
     def file(self, name: str) -> Path | None:
         """Return the file of a configuration such as `train` or `model/resnet`."""
         paths = [folder / f"{name}.yaml" for folder in self.folders]

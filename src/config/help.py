@@ -6,6 +6,7 @@ import re
 import shutil
 import textwrap
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from src.config.groups import Groups, document
 from src.config.schema import BROUGHT, COMMANDS, SAVED_RUN, SECTIONS, TRAINING
@@ -74,10 +75,16 @@ def help_text(command: str, words: Sequence[str] = ()) -> str:
     groups = Groups()
     width = min(120, shutil.get_terminal_size((100, 24)).columns)
     named = [word for word in words if groups.is_group(word)]
+    words = [*words, *(f"{group}={word}" for word in words if "=" not in word for group in groups.with_choice(word))]
     files = [groups.file(word.replace("=", "/", 1)) for word in words if groups.is_group(word.partition("=")[0])]
-    told = [path.read_text(encoding="utf-8").strip() for path in files if path is not None]
+    told = [f"{_as_typed(path)}\n{path.read_text(encoding='utf-8').strip()}" for path in files if path is not None]
     parts = [*(_choices(group, groups) for group in named), *told] or list(_overview(command, groups, width))
     return "\n\n".join(part for part in parts if part)
+
+
+def _as_typed(path: Path) -> str:
+    """Return how a choice's file is chosen, as a heading of its text."""
+    return f"{path.parent.name}={path.stem}"
 
 
 def _overview(command: str, groups: Groups, width: int) -> Iterator[str]:

@@ -128,7 +128,7 @@ def what_is_meant(texts: Sequence[str], number: int, groups: Groups, run_key: st
         return f"no space belongs behind a comma: {texts[number - 1]}{text}"
     if run_key is not None and Path(text).exists():
         return f"type {run_key}={text}"
-    named = [group for group in groups.names() if text in groups.choices(group)]
+    named = groups.with_choice(text)
     named.sort(key=lambda group: group not in _MEANT_FIRST)
     return f"type {named[0]}={text}" if named else None
 
@@ -173,14 +173,24 @@ def unknown_choices(override: Typed, groups: Groups) -> list[Problem]:
     choices = groups.choices(override.key)
     names = [name for value in override.values for name in (value if isinstance(value, list) else [value])]
     return [
-        Problem(COMMAND_LINE, f"{override.key}={name}", *no_such_choice(override.key, str(name), choices))
+        Problem(
+            COMMAND_LINE,
+            f"{override.key}={name}",
+            *no_such_choice(override.key, str(name), choices, groups.with_choice(str(name))),
+        )
         for name in names
         if name is not None and str(name) not in choices
     ]
 
 
-def no_such_choice(group: str, name: str, choices: Sequence[str]) -> tuple[str, str]:
-    """Return what is wrong with an unknown choice, and what there is to choose from, the nearest first."""
+def no_such_choice(group: str, name: str, choices: Sequence[str], elsewhere: Sequence[str] = ()) -> tuple[str, str]:
+    """Return what is wrong with an unknown choice, and what there is to choose from, the nearest first.
+
+    `elsewhere` are the groups that have a choice of that very name.
+    """
+    if elsewhere:
+        meant = " or ".join(f"{other}={name}" for other in elsewhere)
+        return f"no such {group}", f"did you mean {meant}? {group} is one of {listing(choices)}"
     question = did_you_mean(name, choices)
     there = listing(choices) or "none"
     return f"no such {group}", f"{question} ({there})" if question else f"there are: {there}"

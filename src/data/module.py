@@ -287,7 +287,7 @@ class ImageData(LightningDataModule):
         other_classes = not self.by_identity and spec.classes != tuple(self.source.classes)
         if spec.channels != self.source.channels:
             raise UserError(
-                f"the run was trained on images of {spec.channels} channels; these data have {self.source.channels} "
+                f"the run was trained on images of {_channels(spec.channels)}; these data have {self.source.channels} "
                 "(data.source.channels, where there is that key)"
             )
         if other_classes:
@@ -479,7 +479,7 @@ class ImageData(LightningDataModule):
     def _loading(self) -> tuple[int, int]:
         """Return how many loader processes there are, and how many batches each of them is ahead."""
         if self._chosen_loading is None:
-            on_gpu, reads = self._on_gpu(), "decoding" if self.medium.decodes else "from a store"
+            on_gpu, reads = self._on_gpu(), "images are decoded" if self.medium.decodes else "images come from a store"
             workers = self.num_workers
             if workers == "auto":
                 workers = default_workers(self.medium, on_gpu=on_gpu)
@@ -596,6 +596,10 @@ class _Augment(_Evaluate):
 
     def __call__(self, samples: Sequence[Sample], crops: Crops, epoch: int, images: NDArray[np.uint8]) -> list[Sample]:
         return self.augment.trained(samples, crops, images, seed=self.seed, epoch=epoch)
+
+
+def _channels(count: int) -> str:
+    return f"{count} channel{'s' * (count != 1)}"
 
 
 def _listed(names: Sequence[str], shown: int = 12) -> str:

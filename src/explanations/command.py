@@ -84,7 +84,7 @@ def require_what_is_needed(composed: Composed) -> None:
         )
     other = [typed[key] for key in WITHOUT_RUN if key in typed]
     if other and not needs_network:
-        raise UserError(f"{other[0]}: {method} needs no network; leave it away")
+        raise UserError(f"{other[0]}: {method} needs no network; leave it out")
     if needs_network and asked.run is None and asked.model["_target_"] != CLASSIFIER:
         raise UserError(
             f"model={composed.choices['model']}: without a run a classifier is explained, by its network alone; what "
@@ -92,7 +92,7 @@ def require_what_is_needed(composed: Composed) -> None:
         )
     ignored = [typed[key] for key in ("anchor", "batch_size", "num_workers", "device") if key in typed]
     if ignored and not (needs_images and needs_network):
-        raise UserError(f"{ignored[0]}: {method} applies no network to images; leave it away")
+        raise UserError(f"{ignored[0]}: {method} applies no network to images; leave it out")
     if "checkpoint" in typed and asked.run is None:
         raise UserError(f"{typed['checkpoint']} is of a run: type run=RUN_DIR, or name the file as network.weights=")
 
@@ -101,10 +101,10 @@ def require_right_anchor(asked: Mapping[str, Any], *, model_compares: bool) -> N
     """Raise UserError where an image to compare with is given and not used, or is missing."""
     anchor, method = asked["anchor"], asked["method"]
     if anchor is not None and not model_compares:
-        raise UserError(f"anchor={anchor}: this model compares no images; leave it away")
+        raise UserError(f"anchor={anchor}: this model compares no images; leave it out")
     method_compares = bool(class_literal(method["_target_"], "compares"))
     if anchor is not None and not method_compares:
-        raise UserError(f"anchor={anchor}: this method looks at one image alone; leave it away")
+        raise UserError(f"anchor={anchor}: this method looks at one image alone; leave it out")
     alone = method.get("what") == "channel" or method.get("channel") is not None
     if anchor is None and model_compares and method_compares and not alone:
         raise UserError(
@@ -130,7 +130,7 @@ def _require_question(composed: Composed) -> None:
 
 def _require_images(method: str, given: list[str], *, needs_images: bool, run: Any) -> None:
     if not needs_images and given:
-        raise UserError(f"{given[0]}: {method} shows what the network is, whatever the image; leave it away")
+        raise UserError(f"{given[0]}: {method} shows what the network is, whatever the image; leave it out")
     if needs_images and len(given) != 1:
         what = "not with both: leave out one of the two." if given else "of which images?"
         also = ", or split=test for the run's own data" if run else ""

@@ -153,7 +153,7 @@ def subject_of_weights(
     size = known.image_size if image_size == "auto" else int(image_size)
     names, outputs = _outputs(section, in_channels, size)
     if num_classes != "auto" and weights is not None and int(num_classes) != outputs:
-        raise UserError(f"num_classes={num_classes}: network.weights={weights} have {outputs} outputs; leave it away")
+        raise UserError(f"num_classes={num_classes}: network.weights={weights} have {outputs} outputs; leave it out")
     count = outputs if num_classes == "auto" else int(num_classes)
     statistics = (known.mean, known.std) if len(known.mean) == in_channels else None
     if statistics is None:

@@ -31,7 +31,7 @@ def fused_where_possible(
     clips = clips_in_mixed_precision(trainer)
     if typed.get("fused") and clips:
         raise UserError(
-            "optimizer.fused=true cannot clip gradients (trainer.gradient_clip_val) in mixed precision: leave it away, "
+            "optimizer.fused=true cannot clip gradients (trainer.gradient_clip_val) in mixed precision: leave it out, "
             "or type optimizer.fused=false"
         )
     too_late = not all_at_once and inspect.isclass(optimizer.func) and issubclass(optimizer.func, SGD)

@@ -241,7 +241,11 @@ class VerificationModel(ImageModule):
         less (on ORL faces 0.91 in place of 0.92).
         """
         if not all("pixels" in batch for batch in self.outputs):
-            log.info("The baseline pixel_roc_auc is left out: all images together have over %d values", MAX_PIXELS)
+            log.info(
+                "The baseline pixel_roc_auc, how well the bare pixels tell identities apart, is not computed: all "
+                "images of this split together have more than %d million values",
+                MAX_PIXELS // 10**6,
+            )
             return {}
         pixels = self.kept("pixels").float()
         area = roc_auc_of_cosine(pixels - pixels.mean(1, keepdim=True), self.kept("identity"))

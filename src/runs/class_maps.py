@@ -186,7 +186,7 @@ def require_classifier(config: dict[str, Any], run: RunDirectory) -> None:
     if not class_literal(target, "maps_classes"):
         raise UserError(
             f"map=true: run={run.path} is a {target.rpartition('.')[2]}, and a map of class scores needs a classifier; "
-            "leave it away"
+            "leave it out"
         )
 
 

@@ -88,6 +88,8 @@ def new_run(run_dir: str | None, runs_dir: str, name: str, overrides: Sequence[s
     """
     if run_dir is not None:
         path = Path(run_dir)
+        if path.exists() and not path.is_dir():
+            raise UserError(f"run_dir={run_dir} is a file; name a folder that is new or empty")
         if (path / "compose.yaml").exists() and not _never_began(RunDirectory(path)):
             raise UserError(
                 f"run_dir={run_dir} holds a run already; type resume={run_dir} to continue it, or name another"

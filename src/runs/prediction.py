@@ -88,7 +88,7 @@ def require_reference(config: dict[str, Any], run: RunDirectory, anchor: str | N
     name = target.rpartition(".")[2]
     if not class_literal(target, "compares"):
         if given:
-            raise UserError(f"{' '.join(given)}: run={run.path} is a {name}, which compares no images; leave it away")
+            raise UserError(f"{' '.join(given)}: run={run.path} is a {name}, which compares no images; leave it out")
     elif len(given) != 1:
         what = "not with both; leave out one of the two." if given else "with what?"
         raise UserError(
@@ -128,7 +128,7 @@ def _draw(
     """Write a PNG per image with its row drawn into it, numbered and named as its file."""
     if type(model).drawing is ImageModule.drawing:
         if asked:
-            raise UserError(f"pictures={folder}: a {type(model).__name__} has nothing to draw; leave it away")
+            raise UserError(f"pictures={folder}: a {type(model).__name__} has nothing to draw; leave it out")
         return
     digits = len(str(len(files)))
     for number, (file, row) in enumerate(zip(files, rows, strict=True)):
@@ -161,7 +161,7 @@ def image_files(key: str, source: str) -> list[Path]:
         matches = glob.glob(source, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
         found = [file for file in map(Path, matches) if file.is_file() and "__MACOSX" not in file.parts]
     if not found:
-        what = f"no image in the folder {source}" if path.is_dir() else f"no file {source}"
+        what = f"no image in the folder {source}" if path.is_dir() else f"no file {source}, nor a folder"
         raise UserError(f"{key}={source}: {what}; images end in {', '.join(sorted(IMAGE_SUFFIXES))}")
     return sorted(found)
 
@@ -174,6 +174,8 @@ def chosen_device(device: str) -> torch.device:
         chosen = torch.device(device)
     except RuntimeError as error:
         raise UserError(f"device={device}: expected auto, cpu, cuda or cuda:N") from error
+    if chosen.type not in ("cpu", "cuda") and not (chosen.type == "mps" and torch.backends.mps.is_available()):
+        raise UserError(f"device={device}: expected auto, cpu, cuda or cuda:N, of what this machine has")
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise UserError(f"device={device}: this machine has no GPU that torch can use; type device=cpu")
     return chosen

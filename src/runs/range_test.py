@@ -133,7 +133,10 @@ def suggested(rates: list[float], losses: list[float]) -> Found:
         return Found(rates, losses, fastest, "where the loss falls fastest")
     if (below := before_rise(rates, losses)) is not None:
         return Found(
-            rates, losses, below, f"the loss fell nowhere: this is 1/{BELOW:g} of the rate from which on it rose"
+            rates,
+            losses,
+            below,
+            f"the loss fell nowhere, and rises from {BELOW:g} times the suggested rate on",
         )
     return Found(rates, losses, None, "the loss neither fell nor rose: other rates, or more steps, may tell more")
 

@@ -56,6 +56,10 @@ def _again(then: RunDirectory, path: str, composed: Composed) -> Composed:
         )
     if not (then.weights.exists() and then.metrics.exists()):
         raise UserError(f"replay={path}: this run has not finished, so there is nothing to compare with")
+    try:
+        json.loads(then.metrics.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"replay={path}: {then.metrics.name} cannot be read: {error}") from error
     known = saved.load(then.compose)
     kept = tuple(text for text in known.overrides if text.partition("=")[0] not in _OWN_PLACE)
     elsewhere = [] if any(map(_names_a_place, composed.for_the_run)) else ["run_dir=null"]

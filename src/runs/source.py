@@ -117,7 +117,7 @@ def _settle_from_source(composed: Composed, source: str, learned: Mapping[str, A
     for key in keys:
         own, found = composed.config.model[key], learned["model"][key]
         if own not in ("auto", found):
-            raise UserError(f"model.{key}={own}: the run model.source={source} has {found}; leave it away")
+            raise UserError(f"model.{key}={own}: the run model.source={source} has {found}; leave it out")
         composed.config.model[key] = found
     data: Any = OmegaConf.to_container(composed.config.data, resolve=True)
     before = learned["data"]
@@ -167,7 +167,7 @@ def _require_same_network(composed: Composed, source: str, network: Mapping[str,
         names = [str(section.get("_target_")).rpartition(".")[2] for section in (network, here)]
         raise UserError(
             f"model.source={source} is a run of another network than was typed: it is a {names[0]}, not a {names[1]}. "
-            "Leave network away: it is the source's"
+            "Leave out network=: it is the source's"
         )
     other = [
         f"network.{key}={network.get(key)}, not {here.get(key)}"
@@ -177,5 +177,5 @@ def _require_same_network(composed: Composed, source: str, network: Mapping[str,
     if other:
         raise UserError(
             f"model.source={source} is a run of another network than was typed: it has {'; '.join(other)}. "
-            "Leave network away: it is the source's"
+            "Leave out network=: it is the source's"
         )

@@ -36,9 +36,7 @@ def cluster_of(launcher: Mapping[str, Any]) -> str | None:
     if name in ("", "BasicLauncher"):
         return None
     if name not in _LAUNCHERS:
-        raise UserError(
-            f"hydra/launcher: a {name} is not one of submitit_slurm, submitit_local; leave it away for here"
-        )
+        raise UserError(f"hydra/launcher: a {name} is not one of submitit_slurm, submitit_local; leave it out for here")
     return _LAUNCHERS[name]
 
 

@@ -197,7 +197,7 @@ def test_sobel_needs_neither_run_nor_weights(photos, tmp_path):
         (["method=gradcam", "run=RUN", "input=x", "data.eval_crop=1.0"], "no data of the run are used"),
         (["method=gradcam", "run=RUN", "split=test", "data.eval_crop=0.5"], "as the run was trained"),
         (["method=gradcam", "split=test"], "split=test is of a run's data"),
-        (["method=filters", "input=x", "run=RUN"], "whatever the image; leave it away"),
+        (["method=filters", "input=x", "run=RUN"], "whatever the image; leave it out"),
         (["method=gradcm"], "did you mean gradcam"),
         (["method=occlusion", "method.pach=3", "input=x", "run=RUN"], "did you mean patch"),
         (["method=gradcam", "run=RUN", "split=test", "method.layer=features.33"], r"nearest are .*features\.3"),

@@ -94,7 +94,7 @@ def test_another_kind_of_source_is_refused_before_data_are_read(tmp_path):
 
 
 def test_what_contradicts_the_source_is_refused(source, tmp_path):
-    with pytest.raises(UserError, match=r"model\.embedding_dim=4: the run .* has 8; leave it away"):
+    with pytest.raises(UserError, match=r"model\.embedding_dim=4: the run .* has 8; leave it out"):
         compared(tmp_path / "run", source, "model.embedding_dim=4")
     with pytest.raises(UserError, match=r"another division of these data.*type data\.fold=null"):
         compared(tmp_path / "run", source, "data.fold=1")
