@@ -45,7 +45,8 @@ def section(family: str, /, **changes: Any) -> dict[str, Any]:
 def _composed(name: str) -> dict[str, Any]:
     values: dict[str, Any] = yaml.safe_load((CONF / f"{name}.yaml").read_text())
     for base in values.pop("defaults", ()):
-        values = {**_composed(base), **values}
+        if isinstance(base, str):  # not the optimizer that it brings
+            values = {**_composed(base), **values}
     return values
 
 
