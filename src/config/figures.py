@@ -119,7 +119,7 @@ def problems(composed: Composed, values: Values) -> Iterator[Problem]:
         what, suggestion = _unknown(rule, found, composed) if own else ("", "")
         if what:
             yield Problem(composed.origins.of(rule.key)[0], rule.key, what, suggestion)
-        elif rule.mode_key is not None and rule.figure != "auto":
+        elif rule.mode_key is not None:
             if _contradicts(rule, found):
                 against.add(rule.mode)
             wrong = _contradicts(rule, found) and rule.mode != confirmed
@@ -134,7 +134,7 @@ def _unknown(rule: Rule, figures: Figures, composed: Composed) -> tuple[str, str
     """Return what is wrong with the figure that is named, and what was likely meant; nothing where it is right."""
     names = figures.names()
     known = [name for name in names or () if name.startswith("val/") or not _needs_validation(rule, composed)]
-    if rule.figure == "auto" or rule.figure in known:
+    if rule.figure in known:
         return "", ""
     if rule.figure.startswith("test/"):
         return f"{rule.figure}: choosing by the test split leaves nothing to test with", "type val/..."
