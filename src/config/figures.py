@@ -109,7 +109,9 @@ def meant(rule: Rule, values: Values, figures: Figures) -> Mode | None:
 
 def problems(composed: Composed, values: Values) -> Iterator[Problem]:
     """Yield what a configuration goes by that is no figure of its model, or is driven to where it is worst."""
-    if composed.unsure & {"model", "callbacks", "scheduler", "search"} or "monitor" not in (values.get("model") or {}):
+    if composed.unsure & {"model", "callbacks", "scheduler", "search"}:
+        return
+    if not isinstance((values.get("model") or {}).get("monitor"), str):  # missing, or no text: the types' check says so
         return
     found = Figures.of(values)
     confirmed = values["model"].get("monitor_mode_confirmed")
