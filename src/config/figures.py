@@ -109,7 +109,9 @@ def meant(rule: Rule, values: Values, figures: Figures) -> Mode | None:
 
 def problems(composed: Composed, values: Values) -> Iterator[Problem]:
     """Yield what a configuration goes by that is no figure of its model, or is driven to where it is worst."""
-    if composed.unsure & {"model", "callbacks", "scheduler", "search"} or "monitor" not in (values.get("model") or {}):
+    if composed.unsure & {"model", "callbacks", "scheduler", "search"}:
+        return
+    if not isinstance((values.get("model") or {}).get("monitor"), str):  # missing, or no text: the types' check says so
         return
     found = Figures.of(values)
     confirmed = values["model"].get("monitor_mode_confirmed")
@@ -119,7 +121,7 @@ def problems(composed: Composed, values: Values) -> Iterator[Problem]:
         what, suggestion = _unknown(rule, found, composed) if own else ("", "")
         if what:
             yield Problem(composed.origins.of(rule.key)[0], rule.key, what, suggestion)
-        elif rule.mode_key is not None and rule.figure != "auto":
+        elif rule.mode_key is not None:
             if _contradicts(rule, found):
                 against.add(rule.mode)
             wrong = _contradicts(rule, found) and rule.mode != confirmed
@@ -134,7 +136,7 @@ def _unknown(rule: Rule, figures: Figures, composed: Composed) -> tuple[str, str
     """Return what is wrong with the figure that is named, and what was likely meant; nothing where it is right."""
     names = figures.names()
     known = [name for name in names or () if name.startswith("val/") or not _needs_validation(rule, composed)]
-    if rule.figure == "auto" or rule.figure in known:
+    if rule.figure in known:
         return "", ""
     if rule.figure.startswith("test/"):
         return f"{rule.figure}: choosing by the test split leaves nothing to test with", "type val/..."

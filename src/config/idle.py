@@ -95,18 +95,13 @@ def problems(composed: Composed, values: Values) -> Iterator[Problem]:
 
 
 def _of_training(values: Values) -> Iterator[tuple[str, str, str]]:
-    """Yield keys, wherever they stand, with which nothing learns, ends early or is averaged as they say."""
+    """Yield keys, wherever they stand, with which nothing learns, is shared or is averaged as they say."""
     trainer, callbacks = values.get("trainer") or {}, values.get("callbacks") or {}
     if _of(values, "optimizer.lr") == 0:
         yield "optimizer.lr", "0: nothing learns", "type a rate above 0"
     if trainer.get("sync_batchnorm") and trainer.get("accelerator") == "cpu":
         yield "trainer.sync_batchnorm", "works on GPUs alone", "leave it out"
     targets = {name: str(one.get("_target_")) for name, one in callbacks.items() if isinstance(one, Mapping)}
-    may_stop = trainer.get("max_time") or any(not target.startswith("src.") for target in targets.values())
-    for key in ("min_epochs", "min_steps"):
-        if trainer.get(key) and not may_stop:
-            what = "has no effect: nothing ends this training early"
-            yield f"trainer.{key}", what, "type callbacks=[default,early_stopping] too"
     strategy = trainer.get("strategy")
     named = str(strategy.get("_target_") if isinstance(strategy, Mapping) else strategy)
     for name, target in targets.items():

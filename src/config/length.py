@@ -22,10 +22,14 @@ def problems(composed: Composed, values: Mapping[str, Any]) -> Iterator[Problem]
             "has no end, and a schedule needs the training's length",
             "type trainer.max_epochs or trainer.max_steps",
         )
+    may_stop = "callbacks" in composed.unsure or trainer.get("max_time") or _has_foreign(values.get("callbacks") or {})
     for least, most, limit in (("min_epochs", "max_epochs", epochs), ("min_steps", "max_steps", steps)):
         if isinstance(trainer.get(least), int) and limit is not None and trainer[least] > limit:
             what = f"{trainer[least]} is more than trainer.{most}={limit}"
             yield _problem(composed, f"trainer.{least}", what, f"type trainer.{most} too")
+        elif trainer.get(least) and not may_stop:
+            what = "has no effect: nothing ends this training early"
+            yield _problem(composed, f"trainer.{least}", what, "type callbacks=[default,early_stopping] too")
     if epochs is not None and steps is None:
         yield from _beyond(composed, scheduler, epochs)
 
@@ -42,6 +46,12 @@ def _beyond(composed: Composed, scheduler: Mapping[str, Any], epochs: int) -> It
         what = f"epoch {max(milestones):g} is not reached: the training ends after {epochs}"
         suggestion = "type smaller epochs, shares of the training such as [0.5, 0.75], or trainer.max_epochs"
         yield _problem(composed, "scheduler.milestones", what, suggestion)
+
+
+def _has_foreign(callbacks: Mapping[str, Any]) -> bool:
+    """Tell whether a callback is not one of ours: ours end no training, others may."""
+    targets = [str(one.get("_target_")) for one in callbacks.values() if isinstance(one, Mapping)]
+    return any(not target.startswith("src.") for target in targets)
 
 
 def _limit(value: Any) -> int | None:

@@ -85,6 +85,9 @@ class ImageData(LightningDataModule):
     `open` reads what there is and must come first: the number of classes and channels that a network is built with
     are known only then. Every random number is derived from `seed` by name, epoch and sample index, so the batches
     depend neither on the number of workers nor on where a run was continued.
+
+    What has a default is given by the program, or is younger than the saved configurations of some runs: there it is
+    what those runs did.
     """
 
     def __init__(
@@ -106,16 +109,16 @@ class ImageData(LightningDataModule):
         normalize: Literal["auto", "imagenet", "dataset", "mean", "none"] | dict[str, list[float]],
         eval_crop: Annotated[float, Interval(gt=0, le=1)] | Literal["auto", "whole"],
         on_bad_sample: Literal["stop", "skip"],
-        repeated: Literal["keep", "leave_out"],
         limit: Annotated[int, Gt(0)] | None,
         train_per_class: Annotated[int, Gt(0)] | None,
-        on_rare_class: Literal["stop", "train"],
         stream: str | None,
         stream_cache: Annotated[float, Gt(0)],
         shuffle_window: Annotated[int, Ge(2)] | None,
         cache_dir: str,
         augment: Augmentation,
         seed: int,
+        repeated: Literal["keep", "leave_out"] = "keep",
+        on_rare_class: Literal["stop", "train"] = "stop",
         preprocessing: Preprocessing | None = None,
         by_identity: bool = False,
         batches: Identities | Triplets | None = None,

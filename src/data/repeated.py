@@ -25,7 +25,7 @@ def without_repeated(splits: Mapping[str, Indices], found: Inspection) -> dict[s
     left = dict(splits)
     for held, other in (("test", "val"), ("test", "train"), ("val", "train")):
         left[other] = left[other][~np.isin(left[other], _also_in(splits[other], splits[held], found.contents))]
-    if not len(left["train"]):
+    if len(splits["train"]) and not len(left["train"]):
         raise UserError(
             f"data.repeated=leave_out: all {len(splits['train'])} training images are in val or test too; give them "
             "other images, or type data.repeated=keep"

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
-
-import torch
-from torch import nn
 
 from src.config import saved
 from src.cores import cores
@@ -25,6 +21,7 @@ from src.report.naming import network_words, title
 from src.runs import session
 from src.runs.directory import RunDirectory
 from src.runs.evaluation import restore, restore_model
+from src.runs.measured_weights import state_digest
 from src.runs.prediction import chosen_device, image_files, single_image
 
 
@@ -67,7 +64,9 @@ def opened(
             model = restore_model(config, run, DataSpec.load(run.data), asked["checkpoint"])
         subject = subject_of_run(model, device)
         choices = saved.load(run.compose).choices
-        output.subject = f"{title({**config, 'choices': choices})}, its {asked['checkpoint']} weights {digest(model)}"
+        output.subject = (
+            f"{title({**config, 'choices': choices})}, its {asked['checkpoint']} weights {state_digest(model)}"
+        )
     else:
         session.prepare_process(cores())
     if run is None and needs_network:
@@ -81,14 +80,6 @@ def opened(
     anchor = _anchor(asked, subject) if needs_images and needs_network and subject is not None else None
     given = Given(output, subject if needs_network else None, images, anchor, asked["batch_size"], asked["num_workers"])
     return Opened(given, run, config)
-
-
-def digest(model: nn.Module) -> str:
-    """Return eight letters that stand for the values of a model's weights: a run's change as long as it trains."""
-    found = hashlib.blake2b(digest_size=4)
-    for name, value in sorted(model.state_dict().items()):
-        found.update(name.encode() + value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return found.hexdigest()
 
 
 def _files(files: Sequence[Path], subject: Subject | None) -> Files:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 from torchmetrics import MetricCollection
 from torchmetrics.utilities import dim_zero_cat
+
+log = logging.getLogger(__name__)
 
 States = Mapping[str, Mapping[str, Tensor]]
 
@@ -22,9 +25,14 @@ def saved_states(metrics: MetricCollection) -> dict[str, dict[str, Tensor]]:
 
 
 def restore_states(metrics: MetricCollection, states: States) -> None:
-    """Let metrics go on to count from what was saved."""
+    """Let metrics go on to count from what was saved; those that an earlier version counted otherwise begin anew."""
     every = dict(metrics.items(keep_base=True, copy_state=False))
+    strange = [name for name, state in states.items() if name not in every or state.keys() - every[name].metric_state]
+    if strange:
+        log.warning("Counted from here on, since an earlier version counted them otherwise: %s", ", ".join(strange))
     for name, state in states.items():
+        if name in strange:
+            continue
         metric = every[name]
         for key, value in state.items():
             now = getattr(metric, key)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from src.metrics.baseline import BASELINE
+
+_SPLITS = {"test": 0, "val": 1}
+
 
 def is_baseline(metric: str) -> bool:
     """Return whether a figure is what a model must do better than (`test/baseline/mean_iou`), and not a model's own."""
-    return "baseline" in metric.split("/")
+    return metric.partition("/")[2].startswith(BASELINE)
 
 
 def baselines(names: Iterable[str]) -> list[str]:
     """Return the figures of baselines, those of test first."""
-    return sorted(filter(is_baseline, names), key=lambda name: importance(name, ""))
+    return sorted(filter(is_baseline, names), key=lambda name: (_order_of_split(name), name))
 
 
 def headline_metrics(names: Iterable[str], chosen_by: str) -> list[str]:
@@ -30,15 +34,19 @@ def importance(metric: str, chosen_by: str) -> tuple[int, int, str]:
     """Return what to sort by: test before validation before the rest.
 
     Within each comes first what the weights were chosen by, then what is good when large, then errors and losses, and
-    at last what only describes, such as distances.
+    at last what only describes, such as distances and counts of lost objects.
     """
-    split, _, name = metric.partition("/")
+    name = metric.partition("/")[2]
     if name == chosen_by:
         rank = 0
     elif any(word in name for word in ("accuracy", "iou", "auc", "recall")):
         rank = 1
-    elif any(word in name for word in ("distance", "spread", "active")):
+    elif any(word in name for word in ("distance", "spread", "active", "lost")):
         rank = 4
     else:
         rank = 3 if "loss" in name or "error" in name else 2
-    return ({"test": 0, "val": 1}.get(split, 2), rank, name)
+    return (_order_of_split(metric), rank, name)
+
+
+def _order_of_split(metric: str) -> int:
+    return _SPLITS.get(metric.partition("/")[0], len(_SPLITS))

@@ -39,7 +39,7 @@ class Origin:
 
 
 def state_digest(model: nn.Module) -> str:
-    """Return eight letters that stand for the values of a model's weights."""
+    """Return eight letters that stand for the values of a model's weights: a run's change as long as it trains."""
     found = hashlib.blake2b(digest_size=4)
     for name, value in sorted(model.state_dict().items()):
         found.update(name.encode() + value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)

@@ -23,6 +23,7 @@ from tests.training import train
 DATA = {
     *("root", "store", "store_budget", "stream", "stream_cache", "val_fraction", "test_fraction", "folds", "fold"),
     *("on_bad_sample", "limit", "train_per_class", "cache_dir", "_target_", "source"),
+    *("repeated", "on_rare_class"),
 }
 LOADING = {"batch_size", "num_workers"}
 MODEL = {"channels_last", "compile", "test_time_flip"}

@@ -165,3 +165,13 @@ def test_every_figure_of_every_task_says_which_way_it_is_better(task):
         neither = any(word in name for word in ("distance", "spread", "active"))
         low = "loss" in name or "error" in name
         assert figures.better(name) == (None if neither else "min" if low else "max"), name
+
+
+def test_a_monitor_that_is_no_text_is_told_as_that_alone():
+    assert {one.what for one in problems_of("model=lenet", "model.monitor=null")} == {"must be text, not null"}
+
+
+def test_auto_is_no_figure_to_choose_weights_by():
+    (found,) = problems_of("model=lenet", "model.monitor=auto")
+    assert found.key == "model.monitor"
+    assert "auto is no figure of model=lenet" in found.what

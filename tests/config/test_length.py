@@ -17,6 +17,7 @@ EMA = "callbacks=[default,ema]"
         (["trainer.max_epochs=null"], "trainer.max_epochs", "type trainer.max_epochs or trainer.max_steps"),
         ([STOPPING, "trainer.min_epochs=9"], "trainer.min_epochs", "9 is more than trainer.max_epochs=5"),
         ([STOPPING, "trainer.min_steps=9", "trainer.max_steps=8"], "trainer.min_steps", "9 is more than"),
+        (["trainer.min_epochs=9"], "trainer.min_epochs", "9 is more than trainer.max_epochs=5"),
         (["trainer.min_epochs=2"], "trainer.min_epochs", "nothing ends this training early"),
         (["trainer.min_steps=2"], "trainer.min_steps", "nothing ends this training early"),
         (
@@ -27,8 +28,8 @@ EMA = "callbacks=[default,ema]"
         (["scheduler=constant", "scheduler.warmup_epochs=5.5"], "scheduler.warmup_epochs", "5.5 epochs of warm-up"),
         (["scheduler=step", "scheduler.milestones=[30,60]"], "scheduler.milestones", "epoch 60 is not reached"),
         (["scheduler=step", "scheduler.milestones=[0.5,-1]"], "scheduler.milestones=[0.5,-1]", "must be more than 0"),
-        (["trainer.gradient_clip_algorithm=value"], "trainer.gradient_clip_algorithm", "clips nothing"),
-        (["trainer.limit_predict_batches=2"], "trainer.limit_predict_batches", "has no effect"),
+        (["trainer.gradient_clip_algorithm=value"], "trainer.gradient_clip_algorithm=value", "none are"),
+        (["trainer.limit_predict_batches=2"], "trainer.limit_predict_batches=2", "takes images, not batches"),
         (["trainer.limit_train_batches=0"], "trainer.limit_train_batches=0", "must be at least 1"),
         (["trainer.limit_test_batches=0"], "trainer.limit_test_batches=0", "must be at least 1"),
         (["trainer.limit_train_batches=0.0"], "trainer.limit_train_batches=0.0", "must be"),
