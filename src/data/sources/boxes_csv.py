@@ -12,10 +12,11 @@ from annotated_types import Ge, Len
 
 from src.data.decode import Unreadable
 from src.data.image_size import image_size
+from src.data.listing import is_file
 from src.data.sources.base import BadRow
 from src.data.sources.box_reading import BoxFormat, corners
 from src.data.sources.boxed import NOTHING, BoxedImages
-from src.data.sources.marked import Corners, Marked, Picture, is_file
+from src.data.sources.marked import Corners, Marked, Picture
 from src.data.sources.split_paths import SPLIT, one_each, split_paths
 from src.data.sources.table_rows import missing_table, read_rows, require_columns, split_of
 from src.errors import UserError

@@ -11,13 +11,13 @@ from annotated_types import Ge, Len
 
 from src.data.decode import Unreadable
 from src.data.image_size import image_size
+from src.data.listing import missing_folder
 from src.data.sources.base import BadRow
 from src.data.sources.box_reading import BoxFormat, corners
 from src.data.sources.boxed import BoxedImages
 from src.data.sources.coco_categories import Categories, key
 from src.data.sources.coco_layout import Part, coco_layout
 from src.data.sources.coco_objects import written_box
-from src.data.sources.folder import missing_folder
 from src.data.sources.json_kinds import what_it_is
 from src.data.sources.marked import Marked, Picture
 from src.data.sources.picture_files import PictureFiles

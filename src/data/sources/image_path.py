@@ -7,7 +7,7 @@ import re
 import string
 from pathlib import Path
 
-from src.data.listing import find_below
+from src.data.listing import find_below, is_file
 from src.errors import UserError
 
 _FIELDS = ("image", "name", "label", "table", "folder")
@@ -57,8 +57,3 @@ class ImagePath:
         return (
             f"{said}, but {found} is there: data.source.image_path=\"'{found.removesuffix(name)}{{name}}'\" names such"
         )
-
-
-def is_file(path: Path | str) -> bool:
-    """Tell whether a file is there, in half of the time of Path's own, for every row of a long table."""
-    return os.path.isfile(f"{path}")  # noqa: PTH113

@@ -7,8 +7,7 @@ import unicodedata
 from pathlib import Path
 
 from src.data.decode import IMAGE_SUFFIXES
-from src.data.sources.marked import is_file
-from src.data.sources.visible_files import visible_files
+from src.data.listing import is_file, visible_files
 
 
 class PictureFiles:
