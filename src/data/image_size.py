@@ -25,7 +25,7 @@ _TURNED = range(5, 9)
 """Values of EXIF's orientation for which width and height are exchanged when the image is shown."""
 
 
-def image_size(path: Path, channels: int) -> tuple[int, int]:
+def image_size(path: Path | str, channels: int) -> tuple[int, int]:
     """Return height and width as `decode` would give them; what Pillow does not know, or refuses, is decoded.
 
     Raises Unreadable where the file is no image.
@@ -33,6 +33,7 @@ def image_size(path: Path, channels: int) -> tuple[int, int]:
     size = _from_header(path)
     if size is not None:
         return _allowed(*size, path)
+    path = Path(path)
     try:
         with Image.open(path) as image:
             width, height = image.size
@@ -46,7 +47,7 @@ def image_size(path: Path, channels: int) -> tuple[int, int]:
     return _allowed(*((width, height) if turned else (height, width)), path)
 
 
-def _from_header(path: Path) -> tuple[int, int] | None:
+def _from_header(path: Path | str) -> tuple[int, int] | None:
     """Return what the first bytes say, where they do: of a large set every header is read before training."""
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - half of the time of Path's
@@ -59,11 +60,11 @@ def _from_header(path: Path) -> tuple[int, int] | None:
     return size if size is not None and all(size) else None
 
 
-def _allowed(height: int, width: int, path: Path) -> tuple[int, int]:
+def _allowed(height: int, width: int, path: Path | str) -> tuple[int, int]:
     try:
         require_size(height, width)
     except ValueError as error:
-        raise Unreadable(str(error), path) from None
+        raise Unreadable(str(error), Path(path)) from None
     return height, width
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
@@ -151,7 +152,8 @@ class _File:
 
         A photograph that a camera has turned has the size that it is shown with, whatever was written of it.
         """
-        own = image_size(self.source.root / path, self.source.channels)
+        file = os.path.join(self.source.root, path)  # noqa: PTH118 - for every image of a large set
+        own = image_size(file, self.source.channels)
         try:
             stated = int(float(image.get("height") or 0)), int(float(image.get("width") or 0))
         except (TypeError, ValueError, OverflowError):

@@ -26,7 +26,8 @@ class ImagePath:
         self._looked = False
         try:
             fields = {name for _, name, _, _ in string.Formatter().parse(pattern) if name is not None}
-        except ValueError:
+            pattern.format(**dict.fromkeys(_FIELDS, ""))  # {image:d} is a number's
+        except (ValueError, LookupError, AttributeError):
             fields = {""}
         if not fields & {"image", "name"} or fields - set(_FIELDS):
             raise UserError(
