@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class UserError(Exception):
     """Wrong input: configuration, data, or a run directory.
@@ -16,3 +18,8 @@ class UserError(Exception):
         if text.startswith("Caught ") and "Original Traceback" in text:
             return text.rpartition(f"{type(self).__name__}: ")[2].strip()
         return text
+
+
+def listed(names: Sequence[str], shown: int = 10) -> str:
+    """Return the first of many names and the number of the others, for a message."""
+    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")

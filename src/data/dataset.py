@@ -11,14 +11,11 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from src.data import blocks
-from src.data.crop import Crops
+from src.data.crop import PER_OBJECT, Crops
 from src.data.media.on_device import OnDevice
 from src.data.medium import Medium
 from src.data.sampler import Batch
 from src.data.sources.base import Sample
-
-_RAGGED = ("boxes", "labels", "masks")
-"""Targets that differ in length from sample to sample: lists in a batch."""
 
 
 class Transform(Protocol):
@@ -106,9 +103,9 @@ def collate(samples: Sequence[Sample], targets: Sequence[str]) -> dict[str, Any]
     arrays = [np.array([sample["index"] for sample in samples])]
     for key in targets:
         values = [np.asarray(sample[key]) for sample in samples]
-        arrays += values if key in _RAGGED else [np.stack(values)]
+        arrays += values if key in PER_OBJECT else [np.stack(values)]
     tensors = iter(blocks.tensors(arrays))
     batch: dict[str, Any] = {"index": next(tensors)}
     for key in targets:
-        batch[key] = [next(tensors) for _ in samples] if key in _RAGGED else next(tensors)
+        batch[key] = [next(tensors) for _ in samples] if key in PER_OBJECT else next(tensors)
     return batch

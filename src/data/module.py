@@ -7,76 +7,54 @@ import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from annotated_types import Ge, Gt, Interval
-from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Sampler
 
 from src import seeds
 from src.cores import cores
 from src.data import blocks
-from src.data.augmentation import EVALUATED_SHARE, Augmentation
+from src.data.augmentation import Augmentation
+from src.data.automatic import Preprocessing, geometry, statistics
 from src.data.bad_samples import require_good_rows, unreadable_message
-from src.data.crop import Crops, EvalCrop
 from src.data.dataset import BatchDataset, KeptDataset, Transform
-from src.data.eval_view import default_crop
+from src.data.fitting import require_nothing_first, require_same_kind
 from src.data.identity_splits import make_identity_splits, require_identities
-from src.data.image_size import suitable_size
 from src.data.inspection import BadSample, Inspection, inspect
 from src.data.mean_boxes import mean_boxes
 from src.data.media.choice import Wanted, automatic, packed
 from src.data.media.on_device import OnDevice, require_cuttable
 from src.data.medium import Files, Medium
 from src.data.mix import mix
-from src.data.normalize import channel_statistics, fixed_statistics, normalize
-from src.data.places import places
+from src.data.normalize import normalize
 from src.data.repeated import repeated_remarks, without_repeated
 from src.data.sampler import (
     Batch,
     EvalBatches,
     Identities,
-    IdentityBatches,
-    TrainBatches,
-    TrainingBatches,
-    TripletBatches,
     Triplets,
-    WindowBatches,
 )
-from src.data.sources.base import Indices, Sample, Source
+from src.data.seen import Augmented, Evaluated
+from src.data.sources.base import Indices, Source
 from src.data.spec import DataSpec
 from src.data.split_names import SPLITS
 from src.data.splits import make_splits
 from src.data.stream.index import describe
+from src.data.training_batches import require_possible, training_batches
 from src.data.transfer import Transfer
 from src.data.worker import prepare_worker
 from src.data.working import WorkingSize
 from src.errors import UserError
 from src.files import printable
-from src.progress import progress
 
 log = logging.getLogger(__name__)
 
 _HELD = 3
 """Batches that the training has in hand at once: that of the step, the next one, and one on its way to the device."""
-
-Normalization = Literal["auto", "imagenet", "dataset", "mean", "none"] | dict[str, list[float]]
-
-
-class Preprocessing(Protocol):
-    """What pretrained weights were trained with; the values behind `auto`."""
-
-    @property
-    def mean(self) -> Sequence[float]: ...
-    @property
-    def std(self) -> Sequence[float]: ...
-    @property
-    def image_size(self) -> int: ...
-    @property
-    def crop(self) -> EvalCrop: ...
 
 
 class ImageData(LightningDataModule):
@@ -136,7 +114,7 @@ class ImageData(LightningDataModule):
         self.num_workers = num_workers
         self.image_size, self.eval_crop = image_size, eval_crop
         self.by_identity, self.batches = by_identity, batches
-        self._check_batches()
+        require_possible(batches, batch_size, shuffle_window)
         if working_shape == "square" and working_size is None:
             raise UserError("data.working_shape=square needs data.working_size, the side of the square in pixels")
         self.working = None if working_size is None else WorkingSize(working_size, working_shape == "square")
@@ -192,13 +170,21 @@ class ImageData(LightningDataModule):
         if self.by_identity and trained_on is None and self.left_out:
             require_identities(source, self.splits, self.val_fraction, self.test_fraction)
         if trained_on is not None:
-            self.spec = self._as_trained_on(trained_on, found)
+            require_same_kind(trained_on, source, by_identity=self.by_identity)
+            if trained_on.working != self.working:
+                log.info("data.working_size: %s, as the run was trained with", trained_on.working_size)
+                self.working = trained_on.working
+            digest = found.divided(self.splits)
+            self.spec = dataclasses.replace(trained_on, digest=digest, contents=found.digest)
         self.medium = self._medium(found.listing, for_training)
         if self.spec is not None:
             return self.spec
-        size, crop = self._geometry()
+        size, crop = geometry(self.image_size, self.eval_crop, source, self.preprocessing, self.working)
         counts = source.class_counts(self.splits["train"])
-        mean, std = self._statistics(size, crop)
+        train, weights = self.splits["train"], self.preprocessing
+        mean, std = statistics(
+            self.normalization, weights, source.channels, self.medium, train, self.augment, (size, crop)
+        )
         self.spec = DataSpec(
             targets=source.targets,
             classes=source.classes,
@@ -286,51 +272,6 @@ class ImageData(LightningDataModule):
         subset = next((f"{key}={value}" for key, value in few.items() if value is not None), None)
         return automatic(wanted, self.store_budget, for_training=for_training, subset=subset)
 
-    def _as_trained_on(self, spec: DataSpec, found: Inspection) -> DataSpec:
-        other_classes = not self.by_identity and spec.classes != tuple(self.source.classes)
-        if spec.channels != self.source.channels:
-            raise UserError(
-                f"the run was trained on images of {_channels(spec.channels)}; these data have {self.source.channels} "
-                "(data.source.channels, where there is that key)"
-            )
-        if other_classes:
-            raise UserError(
-                f"the run was trained on the classes {_listed(spec.classes)}; these data have "
-                f"{_listed(self.source.classes)}"
-            )
-        if spec.working != self.working:
-            log.info("data.working_size: %s, as the run was trained with", spec.working_size)
-            self.working = spec.working
-        return dataclasses.replace(spec, digest=found.divided(self.splits), contents=found.digest)
-
-    def _geometry(self) -> tuple[int, EvalCrop]:
-        size, weights = self.image_size, self.preprocessing
-        if size == "auto":
-            size, reason = (weights.image_size, "the weights") if weights else suitable_size(self.source)
-            log.info("data.image_size=auto: %d, from %s", size, reason)
-        if self.working is not None and self.working.side < size:
-            log.warning(
-                "data.working_size=%d is below data.image_size=%d: images are enlarged", self.working.side, size
-            )
-        if self.eval_crop != "auto":
-            return size, self.eval_crop
-        return size, default_crop(self.source, weights.crop if weights else None)
-
-    def _statistics(self, size: int, crop: EvalCrop) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        choice, weights, channels = self.normalization, self.preprocessing, self.source.channels
-        if choice == "auto":
-            if weights is not None and len(weights.mean) == channels:
-                return tuple(weights.mean), tuple(weights.std)
-            choice = "imagenet" if channels == 3 else "dataset"
-            log.info("data.normalize=auto: %s", choice)
-        fixed = fixed_statistics(choice, channels)
-        if fixed is not None:
-            return fixed
-        train = progress(self.splits["train"].tolist(), "Measuring colours", unit="images")
-        images = (self.augment.evaluate(self.medium.read(index), size, crop)["image"] for index in train)
-        mean, std = channel_statistics(images)
-        return mean, std if choice == "dataset" else (1.0,) * channels
-
     def left_out_lines(self) -> list[str]:
         """Return what was left out and why, a line each: wrong annotations, then unreadable samples."""
         rows = [f"{row.place}: {row.reason}" for row in self.source.bad_rows]
@@ -353,42 +294,19 @@ class ImageData(LightningDataModule):
 
     def _transform(self, spec: DataSpec, augmented: bool, targets: Sequence[str]) -> Transform:
         if not augmented:
-            return _Evaluate(self.augment, spec.image_size, spec.eval_crop)
+            return Evaluated(self.augment, spec.image_size, spec.eval_crop)
         augment = self.augment.for_data(targets, self.source.channels, self.source.flip_pairs)
-        return _Augment(augment, spec.image_size, spec.eval_crop, seeds.stream(self.seed, "augment"))
+        return Augmented(augment, spec.image_size, spec.eval_crop, seeds.stream(self.seed, "augment"))
 
     def train_dataloader(self) -> DataLoader[dict[str, Any]]:
         """Return augmented batches from where the run stands, an equal part for each process."""
         dataset = self._kept_or("train") or self.dataset("train", augmented=True)
-        batches = self._training_batches()
+        if self.store == "stream" and self.batches is None:
+            self._require_room()
+        kind, train, process = self.batches, self.splits["train"], self._process()
+        batches = training_batches(kind, self.source, train, self.batch_size, self.shuffle_window, self.seed, process)
         batches.seek(*self._position)
         return self._loader(dataset, batches)
-
-    def _training_batches(self) -> TrainingBatches:
-        train = self.splits["train"]
-        rank, world = self._process()
-        if isinstance(self.batches, Triplets):
-            return TripletBatches(self._triplets(), self.batch_size, self.seed, rank=rank, num_replicas=world)
-        if self.batches is None:
-            if self.store == "stream":
-                self._require_room()
-            if self.shuffle_window is None:
-                return TrainBatches(len(train), self.batch_size, self.seed, rank=rank, num_replicas=world)
-            where = places(len(self.source))[train]
-            return WindowBatches(where, self.shuffle_window, self.batch_size, self.seed, rank=rank, num_replicas=world)
-        found = IdentityBatches(
-            self.source.identities()[train],
-            self.batch_size,
-            self.batches.images_per_identity,
-            self.seed,
-            rank=rank,
-            num_replicas=world,
-        )
-        if found.alone:
-            log.info("Identities with a single image, left out of training: %d", found.alone)
-        if found.whole < world:
-            raise UserError(f"{found.whole} training identities cannot be divided among {world} processes")
-        return found
 
     def _require_room(self) -> None:
         from src.data.stream.room import require_room
@@ -396,46 +314,6 @@ class ImageData(LightningDataModule):
 
         assert isinstance(self.source, Streamed)
         require_room(self.source, self.splits["train"], self.shuffle_window)
-
-    def _check_batches(self) -> None:
-        """Raise UserError where batches cannot be made up as the model needs them."""
-        if self.batches is None:
-            return
-        if self.shuffle_window is not None:
-            raise UserError(
-                "data.shuffle_window is for batches of shuffled samples; this model makes them up from identities: "
-                "type data.shuffle_window=null"
-            )
-        if isinstance(self.batches, Triplets):
-            if self.batch_size % 3:
-                raise UserError(
-                    f"data.batch_size={self.batch_size}: curated triplets are three images each; type "
-                    f"data.batch_size={max(3, self.batch_size // 3 * 3)}"
-                )
-            return
-        images = self.batches.images_per_identity
-        if self.batch_size % images or self.batch_size < 2 * images:
-            raise UserError(
-                f"data.batch_size={self.batch_size} with model.images_per_identity={images}: a batch is at least two "
-                f"identities with {images} images each; type data.batch_size="
-                f"{max(2, self.batch_size // images) * images}"
-            )
-
-    def _triplets(self) -> Indices:
-        """Return the curated triplets (T, 3) within train, as positions. Raises UserError where there are none."""
-        triplets = self.source.triplets()
-        if triplets is None:
-            raise UserError(
-                "model.mining=curated needs data.source.triplets, a csv of anchor,positive,negative; without one type "
-                "model.mining=hard"
-            )
-        train = self.splits["train"]
-        within = triplets[np.isin(triplets, train).all(axis=1)]
-        if len(within) < len(triplets):
-            log.info("Triplets not all of training identities, left out: %d of %d", len(triplets) - len(within), len(triplets))  # fmt: skip # noqa: E501
-        if not len(within):
-            raise UserError("data.source.triplets: none of the triplets has its three images among those for training")
-        return np.searchsorted(train, within)
 
     def eval_dataloader(self, split: str) -> DataLoader[dict[str, Any]]:
         """Return a split in order, every sample once over all processes."""
@@ -566,60 +444,8 @@ class ImageData(LightningDataModule):
         return self.spec
 
 
-class _Evaluate:
-    """Samples as evaluation sees them. A class, so that spawned workers can have it."""
-
-    def __init__(self, augment: Augmentation, image_size: int, eval_crop: EvalCrop) -> None:
-        self.augment, self.image_size, self.eval_crop = augment, image_size, eval_crop
-        self.names_files = bool(augment.transforms)
-
-    def crops(self, samples: Sequence[Sample], epoch: int) -> Crops:
-        return self.augment.evaluation_crops(samples, self.image_size, self.eval_crop)
-
-    def targets(self, samples: Sequence[Sample], crops: Crops) -> list[Sample]:
-        return self.augment.seen(samples, crops, self.image_size, EVALUATED_SHARE)
-
-    def __call__(self, samples: Sequence[Sample], crops: Crops, epoch: int, images: NDArray[np.uint8]) -> list[Sample]:
-        return self.augment.evaluated(samples, crops, images)
-
-
-class _Augment(_Evaluate):
-    """Samples as training sees them in an epoch."""
-
-    def __init__(self, augment: Augmentation, image_size: int, eval_crop: EvalCrop, seed: int) -> None:
-        super().__init__(augment, image_size, eval_crop)
-        self.seed = seed
-
-    def crops(self, samples: Sequence[Sample], epoch: int) -> Crops:
-        size, crop = self.image_size, self.eval_crop
-        return self.augment.training_crops(samples, size, crop, seed=self.seed, epoch=epoch)
-
-    def targets(self, samples: Sequence[Sample], crops: Crops) -> list[Sample]:
-        return self.augment.seen(samples, crops, self.image_size, self.augment.min_box_share)
-
-    def __call__(self, samples: Sequence[Sample], crops: Crops, epoch: int, images: NDArray[np.uint8]) -> list[Sample]:
-        return self.augment.trained(samples, crops, images, seed=self.seed, epoch=epoch)
-
-
-def _channels(count: int) -> str:
-    return f"{count} channel{'s' * (count != 1)}"
-
-
-def _listed(names: Sequence[str], shown: int = 12) -> str:
-    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
-
-
 def default_workers(medium: Medium, *, on_gpu: bool) -> int:
     """Return the number of loader processes for this machine: none on a CPU, whose cores the network needs itself."""
     if not on_gpu or isinstance(medium, OnDevice):
         return 0
     return min(8 if medium.decodes else 4, cores())
-
-
-def require_nothing_first(source: Source) -> None:
-    """Raise UserError where a source has boxes with labels, but no class for an object that is lost from view."""
-    if {"box", "label"} <= set(source.targets) and source.classes[:1] != ("nothing",):
-        raise UserError(
-            f"data.source: {type(source).__name__} provides box and label, so its first class must be `nothing`; its "
-            f"classes are {_listed(source.classes)}"
-        )

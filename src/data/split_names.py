@@ -44,6 +44,10 @@ _PATTERN = re.compile(
 )
 
 
+WORD = re.compile(r"(?<![a-z])({})(?![a-z])".format("|".join([*_BOTH, *_MEANT])), re.IGNORECASE)
+"""A word of a split within a longer name: instances_train2017."""
+
+
 def split_named(name: str) -> Split | Literal["trainval"] | None:
     """Return the split that a name is usual for, or None where it is no split's name.
 

@@ -8,11 +8,11 @@ from collections.abc import Collection, Mapping
 
 from torch import Tensor, nn
 
-from src.errors import UserError
+from src.errors import UserError, listed
 from src.networks.head import head_names
 from src.networks.input_layer import first_conv_name, spread_channels
 from src.networks.stem import SMALL_IMAGE
-from src.networks.weights_file import listed, read_state, weights_file
+from src.networks.weights_file import read_state, weights_file
 
 log = logging.getLogger(__name__)
 

@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import difflib
 import pickle
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from src.errors import UserError
+from src.errors import UserError, listed
 from src.networks.download import downloaded
-
-SHOWN = 10
-"""Keys that a message lists."""
 
 
 def weights_file(weights: str, published: Mapping[str, str]) -> Path:
@@ -86,12 +83,6 @@ def parts_beside_the_network(path: Path) -> frozenset[str]:
     with safe_open(path, framework="pt") as file:
         parts = (file.metadata() or {}).get("parts", "")
     return frozenset(filter(None, parts.split(",")))
-
-
-def listed(keys: Sequence[str]) -> str:
-    """Return the first few of `keys` and the number of the others, for a message."""
-    more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
-    return ", ".join(keys[:SHOWN]) + more
 
 
 def _file_of_run(folder: Path) -> Path:

@@ -13,7 +13,7 @@ from src.data.sources.coco import Coco
 
 OPTIONS = {
     "annotations": "auto", "images": "auto", "classes": None, "objects": "largest", "crowds": "skip",
-    "box_units": "pixels", "tolerance": 1.0, "channels": 3,
+    "box_units": "pixels", "tolerance": 1.0, "channels": 3, "range": "full",
 }  # fmt: skip
 CATEGORIES = [{"id": 1, "name": "cat", "supercategory": "none"}]
 

@@ -14,8 +14,8 @@ from src.data import blocks
 from src.data.augmentation import Augmentation
 from src.data.dataset import BatchDataset
 from src.data.medium import Files
-from src.data.module import _Augment
 from src.data.sampler import TrainBatches
+from src.data.seen import Augmented
 from src.data.sources.shapes import Shapes
 from src.data.worker import prepare_worker
 
@@ -28,7 +28,7 @@ SIZE = 24
 
 def loader(workers: int, places: int, batch_size: int = 8) -> DataLoader:
     source = Shapes(size=32, train=80, val=1, test=1, identities=7, max_objects=3, nothing=0.2, seed=0)
-    transform = _Augment(Augmentation(**PLAIN), SIZE, 1.0, 0)
+    transform = Augmented(Augmentation(**PLAIN), SIZE, 1.0, 0)
     dataset = BatchDataset(Files(source), np.arange(80), transform, source.targets)
     if places:
         dataset.places = blocks.pool(workers, places, batch_size * SIZE * SIZE * 3)

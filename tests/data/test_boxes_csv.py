@@ -215,7 +215,9 @@ def test_the_digest_changes_with_a_box_and_with_no_line_break(root, tmp_path):
         ({"label_column": "lable"}, r"label_column=lable \(did you mean label\?\)"),
         ({"image_column": 9}, r"data\.source\.image_column=9; it has 6"),
         ({"header": False}, r"header=false: columns are numbers from 0, but data\.source\.image_column=image"),
-        ({"image_path": "images/{name}"}, r"expected a path with \{image\}"),
+        ({"image_path": "images/{label}"}, r"expected a path with \{image\}"),
+        ({"image_path": "images/{image"}, r"expected a path with \{image\}"),
+        ({"image_path": "images/{image:d}"}, r"expected a path with \{image\}"),
         ({"classes": ["nothing", "dog"]}, "nothing is class 0 by itself"),
     ],
 )

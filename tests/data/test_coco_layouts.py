@@ -6,9 +6,11 @@ import json
 import shlex
 
 import pytest
+from PIL import Image
 
 from src.config.build import build
 from src.config.command import compose
+from src.data.sources.picture_files import PictureFiles
 from src.errors import UserError
 from tests.data.coco_files import opened, pictures, splits, write
 
@@ -148,3 +150,10 @@ def test_a_category_without_a_name_is_told(tmp_path):
     pictures(tmp_path, "1.jpg")
     with pytest.raises(UserError, match="a.json is no annotation in COCO's form: a category has no 'name'"):  # noqa: RUF043
         opened(tmp_path)
+
+
+def test_names_of_files_may_be_absolute(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    Image.new("RGB", (60, 40)).save(tmp_path / "elsewhere" / "a.png")
+    files = PictureFiles(tmp_path / "set", ".")
+    assert files.named(str(tmp_path / "elsewhere" / "a.png")) == str(tmp_path / "elsewhere" / "a.png")

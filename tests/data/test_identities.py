@@ -132,7 +132,7 @@ def test_pairs_are_found_where_people_put_them(place, typed, tmp_path, monkeypat
     (tmp_path / place / "pairs.txt").write_text("1 1\na 1 2\na 1 b 1\n")
     monkeypatch.chdir(tmp_path / "here")
     root, folder = typed
-    source = IdentityFolder(str(tmp_path / root), folder, 1, "pairs.txt", None)
+    source = IdentityFolder(str(tmp_path / root), folder, 1, "pairs.txt", None, "auto", "full")
     source.setup()
     assert source.pairs().second.tolist() == [1, 2]
 

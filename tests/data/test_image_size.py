@@ -72,3 +72,30 @@ def test_bytes_that_cannot_hold_so_many_pixels_are_a_damage():
     require_size(13600, 13600, 2_000_000)
     with pytest.raises(ValueError, match="is damaged: 5000 bytes cannot hold"):
         require_size(20000, 20000, 5000)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP"])
+@pytest.mark.parametrize("exif", [None, 1, 6])
+@pytest.mark.parametrize("options", [{}, {"progressive": True, "quality": 30}, {"icc_profile": bytes(70_000)}])
+def test_the_size_from_a_header_is_that_of_the_decoded_image(tmp_path, kind, exif, options):
+    turned = Image.Exif()
+    turned[0x0112] = exif or 1
+    noise = np.random.default_rng(0).integers(0, 256, (60, 90, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a", kind, **options, **({"exif": turned} if exif and kind != "BMP" else {}))
+    expected = (90, 60) if exif == 6 and kind != "BMP" else (60, 90)
+    assert image_size(tmp_path / "a", 3) == expected == decode(tmp_path / "a", 3).shape[:2]
+
+
+def test_exif_behind_the_pixels_of_a_png_turns_it_too(tmp_path):
+    Image.fromarray(np.zeros((300, 200, 3), np.uint8)).save(tmp_path / "a.png")
+    data = (tmp_path / "a.png").read_bytes()
+    exif = b"eXIf" + b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+    chunk = (len(exif) - 4).to_bytes(4, "big") + exif + zlib.crc32(exif).to_bytes(4, "big")
+    (tmp_path / "a.png").write_bytes(data[:-12] + chunk + data[-12:])
+    assert image_size(tmp_path / "a.png", 3) == decode(tmp_path / "a.png", 3).shape[:2]
+
+
+def test_a_file_of_nothing_but_a_beginning_has_no_size(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff\xe0\0\x10")
+    with pytest.raises(Unreadable):
+        image_size(tmp_path / "a.jpg", 3)

@@ -11,7 +11,8 @@ from src.data.sources.voc import PascalVoc
 
 OPTIONS = {
     "annotations": "auto", "images": "auto", "lists": "auto", "classes": None, "objects": "largest", "difficult": True,
-    "first_pixel": 1, "without_annotation": "error", "box_units": "pixels", "tolerance": 1.0, "channels": 3,
+    "first_pixel": 1, "without_annotation": "error", "box_units": "pixels", "tolerance": 1.0,
+    "channels": 3, "range": "full",
 }  # fmt: skip
 CAT = (21, 11, 120, 60)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import string
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -12,15 +12,15 @@ from annotated_types import Ge, Len
 
 from src.data.decode import Unreadable
 from src.data.image_size import image_size
+from src.data.listing import is_file
 from src.data.sources.base import BadRow
 from src.data.sources.box_reading import BoxFormat, corners
 from src.data.sources.boxed import NOTHING, BoxedImages
-from src.data.sources.marked import Corners, Marked, Picture, is_file
+from src.data.sources.image_path import ImagePath
+from src.data.sources.marked import Corners, Marked, Picture
 from src.data.sources.split_paths import SPLIT, one_each, split_paths
 from src.data.sources.table_rows import missing_table, read_rows, require_columns, split_of
 from src.errors import UserError
-
-_FIELDS = ("image", "label", "table", "folder")
 
 
 class BoxesCsv(BoxedImages):
@@ -28,9 +28,9 @@ class BoxesCsv(BoxedImages):
 
     `files` is a table or a glob of tables below `root` (below `root/folder`, where that is there); `{split}` in it
     stands for any usual name of a split. Several tables whose folders or names are such names are of those splits too,
-    unless there is a `split_column`. `image_path` makes the file's path of the cell `{image}`, the class `{label}`, the
-    table's name `{table}` and its folder `{folder}`. The box is `xyxy`,
-    or `xywh` with the upper left corner, in pixels or relative to the image. Rows of one image are its objects; a row
+    unless there is a `split_column`. `image_path` makes the file's path of the cell `{image}` or its last part
+    `{name}`, the class `{label}`, the table's name `{table}` and its folder `{folder}`. The box is `xyxy`, or `xywh`
+    with the upper left corner, in pixels or relative to the image. Rows of one image are its objects; a row
     of the class `nothing`, or without class and box, is an image without one.
     """
 
@@ -70,12 +70,7 @@ class BoxesCsv(BoxedImages):
                 f"data.source.header=false: columns are numbers from 0, but {', '.join(named)}; type such as "
                 "data.source.image_column=0 data.source.label_column=1 data.source.box_columns=[2,3,4,5]"
             )
-        fields = {name for _, name, _, _ in string.Formatter().parse(image_path) if name is not None}
-        if "image" not in fields or fields - set(_FIELDS):
-            raise UserError(
-                f"data.source.image_path={image_path}: expected a path with {{image}} in it, and {{label}}, "
-                "{table} or {folder} where it depends on them; type data.source.image_path=\"'images/{image}'\""
-            )
+        ImagePath(image_path, self.root)
 
     def pictures(self, bad: list[BadRow]) -> Iterable[Picture]:
         """Read all tables."""
@@ -154,7 +149,14 @@ class BoxesCsv(BoxedImages):
             faults.append(f"no file in the column {self.columns['image_column']}")
             return None
         folder = table.parent.relative_to(self.root).as_posix()
-        named = {"image": cells["image_column"], "label": cells["label_column"], "table": table.stem, "folder": folder}
+        name = re.split(r"[/\\]", cells["image_column"])[-1]
+        named = {
+            "image": cells["image_column"],
+            "name": name,
+            "label": cells["label_column"],
+            "table": table.stem,
+            "folder": folder,
+        }
         file = os.path.normpath(self.image_path.format(**named)).replace(os.sep, "/")
         known = pictures.get(file)
         if known is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
@@ -11,13 +12,13 @@ from annotated_types import Ge, Len
 
 from src.data.decode import Unreadable
 from src.data.image_size import image_size
+from src.data.listing import missing_folder
 from src.data.sources.base import BadRow
 from src.data.sources.box_reading import BoxFormat, corners
 from src.data.sources.boxed import BoxedImages
 from src.data.sources.coco_categories import Categories, key
 from src.data.sources.coco_layout import Part, coco_layout
 from src.data.sources.coco_objects import written_box
-from src.data.sources.folder import missing_folder
 from src.data.sources.json_kinds import what_it_is
 from src.data.sources.marked import Marked, Picture
 from src.data.sources.picture_files import PictureFiles
@@ -151,7 +152,8 @@ class _File:
 
         A photograph that a camera has turned has the size that it is shown with, whatever was written of it.
         """
-        own = image_size(self.source.root / path, self.source.channels)
+        file = os.path.join(self.source.root, path)  # noqa: PTH118 - for every image of a large set
+        own = image_size(file, self.source.channels)
         try:
             stated = int(float(image.get("height") or 0)), int(float(image.get("width") or 0))
         except (TypeError, ValueError, OverflowError):

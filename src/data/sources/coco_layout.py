@@ -7,10 +7,10 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from src.data.listing import described, visible_files
 from src.data.sources.json_kinds import coco_file_names, what_it_is
 from src.data.sources.picture_folder import holding, nearest, pictures_of
 from src.data.sources.split_paths import SPLIT, expected, one_each, pattern_of, split_paths, typed
-from src.data.sources.visible_files import listed, visible_files
 from src.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -149,7 +149,7 @@ def _images_of(root: Path, file: Path, split: str) -> str:
         each = " or ".join(typed(images=folder) for folder in found[:5])
         raise UserError(f"{file}: {such} are in several folders; type {each}")
     raise UserError(
-        f"{file}: {such} are in no folder of {root}; there are {listed(root, pictures_of(tree))}. Type "
+        f"{file}: {such} are in no folder of {root}; there are {described(root, pictures_of(tree))}. Type "
         "data.source.images=FOLDER"
     )
 
@@ -175,7 +175,7 @@ def what_is_there(root: Path) -> str:
         lines.append(f"{path.removeprefix('./')}: {_kind(root / path)}")
     if any(name.lower().endswith(".xml") for names in files.values() for name in names):
         lines.append("XML files are Pascal VOC's, mostly: data=voc")
-    return "\n  ".join([f"There are: {listed(root, files)}", *lines])
+    return "\n  ".join([f"There are: {described(root, files)}", *lines])
 
 
 def _kind(file: Path) -> str:

@@ -15,9 +15,8 @@ from src.data.decode import decode
 from src.data.listing import Listing, first_image, list_images
 from src.data.sources.base import Indices, Sample, Source
 from src.data.sources.folder_layout import find_layout, folders_in
-from src.data.sources.folder_layout import missing_folder as missing_folder
 from src.data.sources.foreign import beside, foreign_set
-from src.errors import UserError
+from src.errors import UserError, listed
 from src.files import printable
 
 _PICTURES = frozenset({"images", "image", "imgs", "img"})
@@ -98,8 +97,8 @@ class Folder(Source):
         unknown = [name for name in only if name not in names]
         if unknown:
             near = [meant for name in unknown for meant in difflib.get_close_matches(name, names, n=1)]
-            hint = f"; did you mean {_listed(near)}?" if near else f"; there are {_listed(list(names))}"
-            raise UserError(f"data.source.classes: {folder} has no class {_listed(unknown)}{hint}")
+            hint = f"; did you mean {listed(near)}?" if near else f"; there are {listed(list(names))}"
+            raise UserError(f"data.source.classes: {folder} has no class {listed(unknown)}{hint}")
         wanted = {names[name] for name in only}
         return [name for name in there if name in wanted]
 
@@ -154,8 +153,8 @@ def _check_against_train(folder: Path, found: Mapping[str, list[str]], classes: 
     if foreign:
         spelt = {name.casefold(): name for name in classes}
         near = [spelt[name.casefold()] for name in foreign if name.casefold() in spelt]
-        hint = f"; is it {_listed(near)}, spelt otherwise?" if near else f", which has {_listed(classes)}"
-        raise UserError(f"{folder}: {_listed(foreign)}: no such class in train{hint}")
+        hint = f"; is it {listed(near)}, spelt otherwise?" if near else f", which has {listed(classes)}"
+        raise UserError(f"{folder}: {listed(foreign)}: no such class in train{hint}")
     if not found:
         raise UserError(f"{folder}: no class folders; {leave}")
     check_empty(folder, found)
@@ -165,7 +164,7 @@ def check_empty(folder: Path, found: Mapping[str, list[str]]) -> None:
     """Raise UserError where a class folder is empty."""
     empty = [f"{folder / name}" for name, files in found.items() if not files]
     if empty:
-        raise UserError(f"no images in the class folder {_listed(empty)}: add some, or remove the folder")
+        raise UserError(f"no images in the class folder {listed(empty)}: add some, or remove the folder")
 
 
 def class_remarks(root: Path, found: Mapping[str, list[str]], listing: Listing) -> list[str]:
@@ -174,10 +173,10 @@ def class_remarks(root: Path, found: Mapping[str, list[str]], listing: Listing) 
     if (left_out := listing.left_out()) is not None:
         remarks.append(f"{root}: {left_out}")
     if twice := alike_but_for_case(found):
-        remarks.append(f"{root}: classes that differ in upper and lower case only: {_listed(twice)}")
+        remarks.append(f"{root}: classes that differ in upper and lower case only: {listed(twice)}")
     masks = sorted(name for name in found if name.lower() in _MASKS)
     if masks and any(name.lower() in _PICTURES for name in found):
-        remarks.append(f"{root}: the classes {_listed(list(found))} look like images and their masks, not like classes")
+        remarks.append(f"{root}: the classes {listed(list(found))} look like images and their masks, not like classes")
     return remarks
 
 
@@ -197,7 +196,3 @@ def alike_but_for_case(names: Iterable[str]) -> list[str]:
     for name in names:
         spelt.setdefault(name.casefold(), []).append(name)
     return [" and ".join(members) for members in spelt.values() if len(members) > 1]
-
-
-def _listed(names: Sequence[str], shown: int = 10) -> str:
-    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,9 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from src.data.listing import holds_image, is_hidden, is_image, visible_folders
+from src.data.listing import holds_image, is_hidden, is_image, missing_folder, visible_folders
 from src.data.split_names import SPLITS, split_named
-from src.errors import UserError
+from src.errors import UserError, listed
 
 Splits = Literal["auto", "none"] | dict[str, str]
 """`data.source.splits`: found by their names, none (every folder is a class), or the folder of each by name."""
@@ -76,7 +75,7 @@ def _without_train(
 ) -> Layout:
     """Folders are classes if none is for training, unless all hold the same folders, or no class is among them."""
     if not others:
-        names = _listed(sorted(child.name for child in chosen.values()))
+        names = listed(sorted(child.name for child in chosen.values()))
         raise UserError(f"data.root={root}: there is {names} but no train; if these are classes, type data.source.splits=none")  # fmt: skip # noqa: E501
     if _same_folders([*chosen.values(), *others]):
         raise _unclear(root, chosen, others)
@@ -100,7 +99,7 @@ def _as_told(root: Path, asked: Mapping[str, str]) -> Layout:
         raise UserError(f"data.source.splits: {wrong}; type such as data.source.splits={{train: FOLDER, test: FOLDER}}")
     for split, folder in folders.items():
         if not folder.is_dir():
-            there = _listed([child.name for child in folders_in(root)]) or "no folders"
+            there = listed([child.name for child in folders_in(root)]) or "no folders"
             raise UserError(f"data.source.splits.{split}={asked[split]}: no such folder in {root}, which holds {there}")
     return Layout({split: unnested(folders[split]) for split in SPLITS if split in folders})
 
@@ -125,7 +124,7 @@ def _one_each(root: Path, named: Sequence[_Child]) -> tuple[dict[str, _Child], l
 
 
 def _unclear(root: Path, chosen: Mapping[str, _Child], others: Sequence[_Child]) -> UserError:
-    names = _listed(sorted(child.name for child in [*chosen.values(), *others]))
+    names = listed(sorted(child.name for child in [*chosen.values(), *others]))
     told = {split: child.name for split, child in chosen.items()}
     told = {"train": others[0].name} | told if "train" not in told else told
     return UserError(
@@ -138,7 +137,7 @@ def _unused(root: Path, names: Sequence[str], chosen: Mapping[str, _Child]) -> s
     told = {split: child.name for split, child in chosen.items()}
     free = next((split for split in ("test", "val") if split not in told), "test")
     return (
-        f"{root}: {_listed([f'{name}/' for name in names])} {'hold' if len(names) > 1 else 'holds'} images and "
+        f"{root}: {listed([f'{name}/' for name in names])} {'hold' if len(names) > 1 else 'holds'} images and "
         f"{'are' if len(names) > 1 else 'is'} not used; a folder becomes a split where it is named, as by "
         f"{_typed(told | {free: names[0]})}"
     )
@@ -150,7 +149,7 @@ def _alike(root: Path, children: Sequence[_Child]) -> list[str]:
         return []
     first, second = children[0], children[1]
     return [
-        f"{root}: all {len(children)} class folders hold the same folders, {_listed(sorted(first.classes))}. If those "
+        f"{root}: all {len(children)} class folders hold the same folders, {listed(sorted(first.classes))}. If those "
         f"are the classes, name the splits: {_typed({'train': first.name, 'test': second.name})}"
     ]
 
@@ -180,25 +179,3 @@ def folders_in(folder: Path) -> list[Path]:
         return visible_folders(folder)
     except OSError as error:
         raise UserError(missing_folder(folder, error)) from None
-
-
-def missing_folder(folder: Path, error: OSError) -> str:
-    """Return the message for a data folder that cannot be listed, with the part of its path that does exist."""
-    if isinstance(error, NotADirectoryError) and folder.suffix.lower() in ARCHIVES:
-        return f"data.root={folder} is an archive: unpack it, and name the folder"
-    if not isinstance(error, FileNotFoundError):
-        return f"data.root={folder}: {error.strerror}"
-    parent = next(parent for parent in folder.absolute().parents if parent.is_dir())
-    inside = [child.name for child in sorted(parent.iterdir()) if child.is_dir() and not is_hidden(child.name)]
-    near = difflib.get_close_matches(folder.absolute().relative_to(parent).parts[0], inside, n=1)
-    hint = (
-        f"did you mean {parent / near[0]}?" if near else f"{parent} exists and holds {_listed(inside) or 'no folders'}"
-    )
-    return f"data.root={folder}: no such folder; {hint}"
-
-
-ARCHIVES = frozenset({".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar"})
-
-
-def _listed(names: Sequence[str], shown: int = 10) -> str:
-    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")

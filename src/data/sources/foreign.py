@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from src.data.listing import visible_folders
-from src.data.sources.folder_layout import ARCHIVES
+from src.data.listing import ARCHIVES, visible_folders
 
 _TABLES = (".csv", ".tsv", ".jsonl")
 _HEAD = 1 << 16  # bytes of a JSON file in which COCO's keys are looked for

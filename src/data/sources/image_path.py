@@ -7,7 +7,7 @@ import re
 import string
 from pathlib import Path
 
-from src.data.listing import find_below
+from src.data.listing import find_below, is_file
 from src.errors import UserError
 
 _FIELDS = ("image", "name", "label", "table", "folder")
@@ -26,7 +26,8 @@ class ImagePath:
         self._looked = False
         try:
             fields = {name for _, name, _, _ in string.Formatter().parse(pattern) if name is not None}
-        except ValueError:
+            pattern.format(**dict.fromkeys(_FIELDS, ""))  # {image:d} is a number's
+        except (ValueError, LookupError, AttributeError):
             fields = {""}
         if not fields & {"image", "name"} or fields - set(_FIELDS):
             raise UserError(
@@ -57,8 +58,3 @@ class ImagePath:
         return (
             f"{said}, but {found} is there: data.source.image_path=\"'{found.removesuffix(name)}{{name}}'\" names such"
         )
-
-
-def is_file(path: Path | str) -> bool:
-    """Tell whether a file is there, in half of the time of Path's own, for every row of a long table."""
-    return os.path.isfile(f"{path}")  # noqa: PTH113

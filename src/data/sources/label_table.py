@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from src.data.sources.image_path import ImagePath, is_file
+from src.data.listing import is_file
+from src.data.sources.image_path import ImagePath
 from src.data.sources.table_rows import read_rows, require_columns, split_of, split_of_tables, wrong_rows
 from src.errors import UserError
 

@@ -7,8 +7,7 @@ import unicodedata
 from pathlib import Path
 
 from src.data.decode import IMAGE_SUFFIXES
-from src.data.sources.marked import is_file
-from src.data.sources.visible_files import visible_files
+from src.data.listing import is_file, visible_files
 
 
 class PictureFiles:
@@ -26,13 +25,13 @@ class PictureFiles:
     def named(self, name: str) -> str:
         """Return the picture that an annotation calls `name`. Raises LookupError, saying why, where there is none."""
         direct = self._below(name)
-        if is_file(self.root / direct):
+        if is_file(self._whole(direct)):
             return self._take(direct, name)
         plain = name.replace("\\", "/")
         base = plain.rpartition("/")[2]
         close = [self._below(plain.lstrip("./")), plain.lstrip("./"), self._below(base)]
         for path in close:
-            if base and is_file(self.root / path):
+            if base and is_file(self._whole(path)):
                 return self._take(path, name)
         return self._take(self._only(self._index().get(_plain(base), []), plain, name), name)
 
@@ -40,7 +39,7 @@ class PictureFiles:
         """Return the picture with this name without ending, directly in the folder or in one below it, or None."""
         direct = self._below(stem)
         for suffix in (".jpg", ".png", ".jpeg"):
-            if is_file(self.root / f"{direct}{suffix}"):
+            if is_file(self._whole(f"{direct}{suffix}")):
                 return f"{direct}{suffix}"
         found = self._index().get(f"/{_plain(stem.rpartition('/')[2])}", [])
         inside = [path for path in found if path.rpartition(".")[0] == direct] or found
@@ -49,6 +48,9 @@ class PictureFiles:
     def all(self) -> list[str]:
         """Return all pictures, in order."""
         return sorted({path for paths in self._index().values() for path in paths})
+
+    def _whole(self, path: str) -> str:
+        return os.path.join(self.root, path)  # noqa: PTH118 - for every image of a large set
 
     def _below(self, name: str) -> str:
         return name if self.folder in ("", ".") else f"{self.folder}/{name}"

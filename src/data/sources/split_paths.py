@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from src.data.split_names import SPLITS, Split, by_split, split_named
+from src.data.split_names import SPLITS, WORD, Split, by_split, split_named
 from src.errors import UserError
 
 SPLIT = "{split}"
-_WORD = re.compile(r"(?<![a-z])(trainval|training|train|validation|valid|val|testing|test)(?![a-z])", re.IGNORECASE)
 
 
 def split_paths(root: Path, pattern: str, key: str, *, is_glob: bool = False) -> dict[Split, list[tuple[str, Path]]]:
@@ -49,13 +48,13 @@ def pattern_of(path: str) -> tuple[str, str]:
     """
     *folders, file = path.split("/")
     stem, dot, suffix = file.rpartition(".")
-    named = [folder for folder in folders if split_named(folder)] + _WORD.findall(stem or file)
+    named = [folder for folder in folders if split_named(folder)] + WORD.findall(stem or file)
     if not named or len(set(named)) > 1:
         return path, ""
     name = named[0]
     replaced = [SPLIT if folder == name else folder for folder in folders]
-    whole = (stem + dot if stem else "") and _WORD.sub(SPLIT, stem) + dot + suffix
-    return "/".join([*replaced, whole or _WORD.sub(SPLIT, file)]), name
+    whole = (stem + dot if stem else "") and WORD.sub(SPLIT, stem) + dot + suffix
+    return "/".join([*replaced, whole or WORD.sub(SPLIT, file)]), name
 
 
 def typed(**keys: str) -> str:

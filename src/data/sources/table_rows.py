@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from src.data.decode import IMAGE_SUFFIXES
-from src.data.sources.folder_layout import missing_folder
+from src.data.listing import missing_folder
 from src.data.split_names import split_named
 from src.errors import UserError
 

@@ -12,12 +12,12 @@ from annotated_types import Ge, Len
 
 from src.data.decode import Unreadable
 from src.data.image_size import image_size
+from src.data.listing import is_file, visible_files
 from src.data.sources.base import BadRow
 from src.data.sources.box_reading import corners as corners_in_pixels
 from src.data.sources.boxed import BoxedImages
-from src.data.sources.marked import Corners, Marked, Picture, is_file
+from src.data.sources.marked import Corners, Marked, Picture
 from src.data.sources.picture_files import PictureFiles
-from src.data.sources.visible_files import visible_files
 from src.data.sources.voc_layout import Part, voc_layout
 from src.data.sources.voc_lists import name_of, read_lists
 from src.data.sources.voc_xml import Annotation, Object, corners, read_annotation

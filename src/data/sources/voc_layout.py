@@ -8,10 +8,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.data.sources.folder import missing_folder
+from src.data.listing import described, missing_folder, visible_files
 from src.data.sources.picture_folder import Tree, holding, nearest, pictures_of
 from src.data.sources.split_paths import SPLIT, one_each, pattern_of, split_paths, typed
-from src.data.sources.visible_files import listed, visible_files
 from src.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -101,7 +100,7 @@ def _what_is_there(root: Path) -> str:
     xml = [root / folder / name for folder, names in files.items() for name in names if name.lower().endswith(".xml")]
     if any(b"<annotations" in _head(file) for file in xml[:5]):
         hint += f". {xml[0].name} is CVAT's own form: export the set as Pascal VOC"
-    return f"There are: {listed(root, files)}{hint}"
+    return f"There are: {described(root, files)}{hint}"
 
 
 def annotation_folders(root: Path) -> list[str]:
@@ -169,7 +168,7 @@ def images_of(root: Path, annotations: str, split: str) -> str:
     if len(found) == 1:
         return found[0]
     if not found:
-        there = listed(root, visible_files(root, _DEPTH))
+        there = described(root, visible_files(root, _DEPTH))
         raise UserError(f"data.root={root}: no pictures there, only {there}. Type data.source.images=FOLDER")
     each = " or ".join(typed(images=folder) for folder in found[:5])
     raise UserError(f"data.root={root}: pictures for {annotations}/ are in several folders; type {each}")
