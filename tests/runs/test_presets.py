@@ -55,6 +55,9 @@ def optimizer_of(*overrides: str, folders: tuple[Path, ...] = (CONF,)) -> tuple[
     [
         (["model=lenet"], ("AdamW", 3e-3)),
         (["model=resnet"], ("SGD", 0.02)),
+        (["model=googlenet"], ("AdamW", 1e-3)),
+        (["model=timm"], ("AdamW", 3e-3)),
+        (["experiment=imagenette_5epochs", "optimizer.lr=0.002"], ("AdamW", 2e-3)),
         (["model=resnet", "network=vgg19"], ("AdamW", 3e-4)),  # the rate follows the network
         (["model=localizer", "network=lenet"], ("AdamW", 3e-3)),
         (["model=vgg19", "optimizer=sgd"], ("SGD", 0.02)),
@@ -93,7 +96,7 @@ def test_a_command_that_does_not_train_has_no_optimizer(command):
 def test_what_a_training_goes_by_is_one_line():
     config = saved.plain(compose("train", ["model=lenet", "data.batch_size=32"]).config)
     assert recipe_line(config) == (
-        "AdamW, lr 0.003, weight_decay 0.05; cosine, warmup_epochs 1.0; 5 epochs, batches of 32"
+        "AdamW, lr 0.003, weight_decay 0.05; cosine, warmup_epochs auto; 5 epochs, batches of 32"
     )
 
 
