@@ -11,7 +11,8 @@ from src.runs.training import build_model, open_data
 
 def plain_accuracy(*overrides: str) -> float:
     """Return the accuracy on test after `trainer.max_epochs` of the overrides, with their batch size and seed."""
-    config = saved.plain(compose("train", [*overrides, "augment=none"]).config)
+    kept = [override for override in overrides if not override.startswith("augment=")]
+    config = saved.plain(compose("train", [*kept, "augment=none"]).config)
     data = open_data(config)
     model = build_model(config, data.open())
     data.wanted_targets = model.requires
