@@ -45,13 +45,14 @@ class Figures:
     train: tuple[str, ...] | None
     low: tuple[str, ...]
     neither: tuple[str, ...]
+    more: bool = False
+    """Whether a callback of somebody's own may measure anything besides."""
 
     @classmethod
     def of(cls, values: Values) -> Figures:
         """Read what the class of the `model` section declares.
 
-        A class that measures something else (`configure_metrics`) and names no `figures` does not say, and a callback
-        of somebody's own may measure anything.
+        A class that measures something else (`configure_metrics`) and names no `figures` does not say.
         """
         target = str((values.get("model") or {}).get("_target_"))
         try:
@@ -61,13 +62,12 @@ class Figures:
         except NoSuchTarget:
             return cls(None, None, (), ())
         callbacks = [section.get("_target_") for section in _sections(values.get("callbacks"))]
-        if any(isinstance(callback, str) and not callback.startswith(OWN) for callback in callbacks):
-            val = train = None
-        return cls(val, train, low, neither)
+        more = any(isinstance(callback, str) and not callback.startswith(OWN) for callback in callbacks)
+        return cls(val, train, low, neither, more)
 
     def names(self) -> list[str] | None:
-        """Return the figures with their split, those of validation first."""
-        if self.val is None or self.train is None:
+        """Return the figures with their split, those of validation first; None where there may be others."""
+        if self.more or self.val is None or self.train is None:
             return None
         return [*(f"val/{name}" for name in self.val), *(f"train/{name}" for name in self.train)]
 

@@ -153,6 +153,15 @@ def test_a_model_of_ones_own_may_measure_what_it_likes(counters):
     assert lines_of(problems_of(*counted)) == []
 
 
+def test_a_callback_of_ones_own_takes_no_direction_away(counters):
+    own = ["allowed_packages=[counters]", "model=lenet", "callbacks.own._target_=counters.Counter"]
+    assert lines_of(problems_of(*own)) == []
+    assert settled(*own)["callbacks"]["best"]["mode"] == "max"
+    assert settled(*own, "model.monitor=val/loss")["callbacks"]["best"]["mode"] == "min"
+    (found,) = problems_of(*own, "model.monitor=val/loss", "model.monitor_mode=max")
+    assert found.what == "max goes for the worst: val/loss is better low"
+
+
 @pytest.mark.parametrize("task", [Classifier, Localizer, Siamese, Comparison])
 def test_every_figure_of_every_task_says_which_way_it_is_better(task):
     """By their names: losses and errors low, distances and spreads neither, all else high."""
