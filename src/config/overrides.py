@@ -133,6 +133,27 @@ def what_is_meant(texts: Sequence[str], number: int, groups: Groups, run_key: st
     return f"type {named[0]}={text}" if named else None
 
 
+def without_spaced(texts: Sequence[str]) -> tuple[list[str], list[Problem]]:
+    """Return the words without assignments typed with spaces (`model = resnet`), and a problem for each of those."""
+    kept: list[str] = []
+    found: list[Problem] = []
+    rest = list(texts)
+    while rest:
+        text = rest.pop(0)
+        if not text.startswith("=") or not kept or "=" in kept[-1]:
+            kept.append(text)
+            continue
+        key, value = kept.pop(), text[1:]
+        words = [key, text]
+        if not value and rest and "=" not in rest[0]:
+            value = rest.pop(0)
+            words.append(value)
+        found.append(
+            Problem(COMMAND_LINE, " ".join(words), "has a space beside its =", f"type {key}={value or 'VALUE'}")
+        )
+    return kept, found
+
+
 def split_overrides(overrides: Iterable[str], own_keys: Collection[str]) -> tuple[list[str], list[str]]:
     """Return a command's own overrides and those that apply to the saved run it names."""
     own: list[str] = []
