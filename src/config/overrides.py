@@ -209,6 +209,9 @@ def no_such_choice(group: str, name: str, choices: Sequence[str], elsewhere: Seq
 
     `elsewhere` are the groups that have a choice of that very name.
     """
+    if group == "data" and Path(name).is_dir():
+        there = f"other data are {listing([choice for choice in choices if choice != 'folder'])}"
+        return "is a folder, not a choice", f"did you mean data=folder data.root={name}? {there}"
     if elsewhere:
         meant = " or ".join(f"{other}={name}" for other in elsewhere)
         return f"no such {group}", f"did you mean {meant}? {group} is one of {listing(choices)}"

@@ -30,6 +30,23 @@ def test_a_choice_of_another_group_is_suggested_with_its_group(typed, meant):
 
 
 @pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("optimizer.learning_rate=0.1", "did you mean optimizer.lr?"),
+        ("network.pretrained=true", "did you mean model.source=IMAGENET1K_V1?"),
+        ("data.bs=8", "did you mean data.batch_size?"),
+        ("data=tests", "did you mean data=folder data.root=tests?"),
+    ],
+)
+def test_a_name_that_other_programs_use_is_answered_with_ours(typed, meant):
+    assert meant in "\n".join(lines_of(problems_of(typed)))
+
+
+def test_a_length_that_is_no_whole_number_is_one_mistake():
+    assert len(problems_of("trainer.max_epochs=3.5")) == 1
+
+
+@pytest.mark.parametrize(
     ("words", "meant"),
     [
         (["model", "=", "vgg19"], "model = vgg19 | has a space beside its = | type model=vgg19"),
