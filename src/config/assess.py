@@ -17,6 +17,7 @@ from src.config.overrides import (
     read,
     split_overrides,
     what_is_meant,
+    without_spaced,
     without_unknown,
 )
 from src.config.problems import COMMAND_LINE, ConfigurationError, Problem, did_you_mean
@@ -55,6 +56,7 @@ def assess(
 
     A sweep (`multirun`) is checked with the first value of each of its lists, and each name in its lists of choices.
     """
+    texts, spaced = without_spaced(texts)
     own, for_the_run = _split(command, texts)
     texts = (*own, *for_the_run)
     readings = [read(text) for text in texts]
@@ -64,7 +66,7 @@ def assess(
             readings[number] = replace(reading, suggestion=meant)
     unreadable = [reading for reading in readings if isinstance(reading, Problem)]
     typed = [reading for reading in readings[: len(own)] if isinstance(reading, Typed)]
-    problems = [*unreadable, *problems_of_choices(typed, groups, command, multirun=multirun)]
+    problems = [*spaced, *unreadable, *problems_of_choices(typed, groups, command, multirun=multirun)]
     problems += [*_strange_to_a_run(command, readings[len(own) :], groups)]
     foreign = [override for override in typed if _is_foreign(command, override, groups)]
     taken = ", ".join(schema.COMMANDS[command][1])

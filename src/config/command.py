@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
@@ -70,7 +70,7 @@ def compose(config_name: str, argv: Sequence[str] | None = None) -> Composed:
 
         print(help_text(config_name, [word for word in arguments if not word.startswith("-")]))
         sys.exit(0)
-    options = _parse(arguments)
+    options = _parse(arguments, config_name)
     if options.shell_completion and (text := script(options.overrides)):
         print(text)
         sys.exit(0)
@@ -113,14 +113,17 @@ def _require_sweep(config_name: str, assessment: Assessment) -> None:
             raise UserError(f"{override.canonical}: this is one training; add -m for a sweep")
 
 
-def _parse(arguments: Sequence[str]) -> Any:
+def _parse(arguments: Sequence[str], command: str) -> Any:
     """Return Hydra's own options. Raises UserError where there are others, or those that we do not let through."""
     from hydra._internal.utils import get_args_parser
 
-    def refuse(message: str) -> NoReturn:
-        raise UserError(f"{message}\nValues are typed as key=value, such as optimizer.lr=0.1; --help shows the keys.")
-
     parser = get_args_parser()
+
+    def refuse(message: str) -> NoReturn:
+        hint = "Values are typed as key=value, such as optimizer.lr=0.1; --help shows the keys."
+        known = [flag for flag in arguments if flag.partition("=")[0] in parser._option_string_actions]
+        raise UserError("\n".join([message, hint, *_as_values(arguments, known, command)]))
+
     parser.error = refuse  # type: ignore[method-assign]
     options = parser.parse_intermixed_args(list(arguments))
     if options.experimental_rerun:
@@ -128,6 +131,23 @@ def _parse(arguments: Sequence[str]) -> Any:
     if options.config_path:
         raise UserError("--config-path would replace conf/: a folder of your own beside it is --config-dir FOLDER.")
     return options
+
+
+def _as_values(arguments: Sequence[str], known: Collection[str], command: str) -> Iterator[str]:
+    """Yield what to type in place of each option that is none (`--lr 0.1`), or what is wrong with that too."""
+    from src.config.assess import assess
+
+    for number, flag in enumerate(arguments):
+        if not flag.startswith("--") or flag in known:
+            continue
+        text = flag[2:].replace("-", "_")
+        following = arguments[number + 1 : number + 2]
+        if "=" not in flag and following and not following[0].startswith("-") and "=" not in following[0]:
+            text += f"={following[0]}"
+        if "=" in text:
+            found = [one for one in assess(command, [text], Groups((CONF,))).problems if one.key == text]
+            wrong = "; ".join(part for one in found[:1] for part in (one.what, one.suggestion) if part)
+            yield f"  {text}: {wrong}" if wrong else f"  type {text}"
 
 
 def _own_folder(typed: str | None) -> list[Path]:

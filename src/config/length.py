@@ -15,7 +15,8 @@ def problems(composed: Composed, values: Mapping[str, Any]) -> Iterator[Problem]
         return
     trainer, scheduler = (values.get(name) or {} for name in ("trainer", "scheduler"))
     epochs, steps = (_limit(trainer.get(key)) for key in ("max_epochs", "max_steps"))
-    if epochs is None and steps is None and not trainer.get("max_time"):
+    endless = all(trainer.get(key) in (None, -1) for key in ("max_epochs", "max_steps"))
+    if endless and not trainer.get("max_time"):
         yield _problem(
             composed,
             "trainer.max_epochs",

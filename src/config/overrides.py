@@ -133,6 +133,27 @@ def what_is_meant(texts: Sequence[str], number: int, groups: Groups, run_key: st
     return f"type {named[0]}={text}" if named else None
 
 
+def without_spaced(texts: Sequence[str]) -> tuple[list[str], list[Problem]]:
+    """Return the words without assignments typed with spaces (`model = resnet`), and a problem for each of those."""
+    kept: list[str] = []
+    found: list[Problem] = []
+    rest = list(texts)
+    while rest:
+        text = rest.pop(0)
+        if not text.startswith("=") or not kept or "=" in kept[-1]:
+            kept.append(text)
+            continue
+        key, value = kept.pop(), text[1:]
+        words = [key, text]
+        if not value and rest and "=" not in rest[0]:
+            value = rest.pop(0)
+            words.append(value)
+        found.append(
+            Problem(COMMAND_LINE, " ".join(words), "has a space beside its =", f"type {key}={value or 'VALUE'}")
+        )
+    return kept, found
+
+
 def split_overrides(overrides: Iterable[str], own_keys: Collection[str]) -> tuple[list[str], list[str]]:
     """Return a command's own overrides and those that apply to the saved run it names."""
     own: list[str] = []
@@ -188,6 +209,9 @@ def no_such_choice(group: str, name: str, choices: Sequence[str], elsewhere: Seq
 
     `elsewhere` are the groups that have a choice of that very name.
     """
+    if group == "data" and Path(name).is_dir():
+        there = f"other data are {listing([choice for choice in choices if choice != 'folder'])}"
+        return "is a folder, not a choice", f"did you mean data=folder data.root={name}? {there}"
     if elsewhere:
         meant = " or ".join(f"{other}={name}" for other in elsewhere)
         return f"no such {group}", f"did you mean {meant}? {group} is one of {listing(choices)}"

@@ -11,6 +11,14 @@ from src.config.problems import did_you_mean, listing, nearest
 from src.config.schema import SECTIONS
 from src.config.signatures import NoSuchTarget, signature
 
+OTHERWISE_CALLED = {
+    "learning_rate": "optimizer.lr",
+    "pretrained": "model.source=IMAGENET1K_V1",
+    "wd": "optimizer.weight_decay",
+    "bs": "data.batch_size",
+}
+"""Names that other programs have for a key of ours, and that are unlike it in letters."""
+
 
 def for_key(key: str, siblings: Collection[str], elsewhere: Iterable[str]) -> str:
     """Return the question to put behind an unknown dotted key.
@@ -19,6 +27,10 @@ def for_key(key: str, siblings: Collection[str], elsewhere: Iterable[str]) -> st
     comes before a merely similar one in the same place, unless that is very similar.
     """
     section, _, name = key.rpartition(".")
+    elsewhere = list(elsewhere)
+    meant = OTHERWISE_CALLED.get(name, "")
+    if meant.partition("=")[0] in elsewhere:
+        return f"did you mean {meant}?"
     close = nearest(name, siblings)
     if close and is_misspelling(name, [close], 0.8):
         return f"did you mean {close}?"
@@ -29,7 +41,8 @@ def for_key(key: str, siblings: Collection[str], elsewhere: Iterable[str]) -> st
     if not candidates:
         leaves: dict[str, str] = {}
         for other in keys:
-            leaves.setdefault(other.rpartition(".")[2], other)
+            if "." in other or not section:  # a whole section is not meant by a key inside one
+                leaves.setdefault(other.rpartition(".")[2], other)
         match = nearest(name, leaves)
         candidates = [leaves[match]] if match and is_misspelling(name, [match], 0.7) else []
     return f"did you mean {' or '.join(candidates)}?" if candidates else ""

@@ -183,7 +183,9 @@ def missing_folder(folder: Path, error: OSError) -> str:
     inside = [child.name for child in sorted(parent.iterdir()) if child.is_dir() and not is_hidden(child.name)]
     near = difflib.get_close_matches(folder.absolute().relative_to(parent).parts[0], inside, n=1)
     hint = (
-        f"did you mean {parent / near[0]}?" if near else f"{parent} exists and holds {listed(inside) or 'no folders'}"
+        f"did you mean {parent / near[0]}?"
+        if near
+        else f"{parent} exists and holds {listed(inside) or 'no folders'}; type data.root=FOLDER"
     )
     return f"data.root={folder}: no such folder; {hint}"
 

@@ -50,7 +50,7 @@ class GradCam:
         size = "x".join(map(str, subject.shapes[layer][1:]))
         output.words = (
             f"Light places speak for the answer: there {layer}, a map of {size}, has found what makes it likelier. The "
-            "lightest place of each image is the strongest in that image."
+            "lightest place of each image is the strongest in that image; where all is dark, nothing there does."
         )
         if question.what == "box":
             output.words = f"Light places: what {layer} found there moves the box; on the right, each of its edges."

@@ -51,7 +51,7 @@ def test_other_problems_start_from_a_source_too(source):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["network=vgg19"], r"another network than was typed: it is a lenet, not a vgg\. Leave network away"),
+        (["network=vgg19"], r"another network than was typed: it is a lenet, not a vgg\. Leave out network="),
         (["network=lenet", "network.activation=relu"], "it has network.activation=tanh, not relu"),
         (["network=lenet", "network.weights=other.pt"], "both say what to start from"),
     ],
