@@ -45,13 +45,13 @@ def draw_dataset(random: np.random.Generator, root: Path) -> Dataset:
 
 def folder(random: np.random.Generator, root: Path) -> Dataset:
     """A folder per class, with or without folders of splits above them, and what else lies about."""
-    names, within = draw_names(random), root / "set" if random.random() < 0.15 else root
+    names, within = draw_names(random), root / "a set" if random.random() < 0.15 else root
     for split in [""] if random.random() < 0.5 else draw_splits(random):
         for hue, name in enumerate(names):
             for number in range(draw_count(random)):
                 draw_image(random, within / split / name / f"{number}", hue)
-    _litter(random, root, within)
-    return Dataset(("data=folder", f"data.root={root}", *_reading(random)), "label")
+    _litter(random, within)
+    return Dataset(("data=folder", f"data.root={within}", *_reading(random)), "label")
 
 
 def one_label(random: np.random.Generator, root: Path) -> Dataset:
@@ -97,20 +97,26 @@ def people(random: np.random.Generator, root: Path) -> Dataset:
             draw_image(random, root / name / f"{number}", person)
     typed = ["data=identities", f"data.root={root}", *_reading(random)]
     if random.random() < 0.3:
-        same = [f"{name}\t{i}\t{j}" for name, count in images.items() for i, j in combinations(range(1, count + 1), 2)]
-        different = [f"{a}\t1\t{b}\t{images[b]}" for a, b in combinations(images, 2)]
-        half = min(len(same), len(different), 8) // 2
-        folds = [*same[:half], *different[:half], *same[half : 2 * half], *different[half : 2 * half]]
-        (root / "pairs.txt").write_text("\n".join([f"2\t{half}", *folds, ""]))
+        people = list(images)
+        folds = [_pairs({name: images[name] for name in people[part::2]}) for part in (0, 1)]
+        number = min(len(pairs) for fold in folds for pairs in fold)
+        lines = [line for fold in folds for pairs in fold for line in pairs[:number]]
+        (root / "pairs.txt").write_text("\n".join([f"2\t{number}", *lines, ""]))
         typed.append("data.source.pairs=pairs.txt")
     return Dataset(tuple(typed), "identity")
+
+
+def _pairs(images: dict[str, int]) -> tuple[list[str], list[str]]:
+    """Return lines of pairs of the same person and of different ones, of people with so many images."""
+    same = [f"{name}\t{i}\t{j}" for name, count in images.items() for i, j in combinations(range(1, count + 1), 2)]
+    return same, [f"{a}\t1\t{b}\t{images[b]}" for a, b in combinations(images, 2)]
 
 
 def _of_boxes(write: Write) -> Callable[[np.random.Generator, Path], Dataset]:
     return lambda random, root: Dataset((*write(random, root), f"data.root={root}"), "box")
 
 
-def _litter(random: np.random.Generator, root: Path, within: Path) -> None:
+def _litter(random: np.random.Generator, within: Path) -> None:
     """Leave beside the images what lies about in folders: notes, hidden files, links, copies, a folder to spare."""
     files = sorted(path for path in within.rglob("*") if path.is_file())
     some = files[int(random.integers(len(files)))]
@@ -125,9 +131,9 @@ def _litter(random: np.random.Generator, root: Path, within: Path) -> None:
         other = files[int(random.integers(len(files)))]
         shutil.copyfile(some, other.with_name("copied" + some.suffix))
     if random.random() < 0.05:
-        (root / "spare").mkdir()
+        (within / "spare").mkdir()
     if random.random() < 0.05:
-        draw_image(random, root / "unsorted" / "1", 0)
+        draw_image(random, within / "unsorted" / "1", 0)
 
 
 def _write(random: np.random.Generator, root: Path, titles: Sequence[str], rows: Sequence[list[object]]) -> list[str]:

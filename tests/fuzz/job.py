@@ -61,11 +61,14 @@ def job(seed: int, folder: Path) -> Job:
 def _after(random: np.random.Generator, trained: Trained) -> Iterator[Ended]:
     """Measure and predict, and do one thing more."""
     run, folder = f"run={trained.run}", trained.folder
-    kept = "predictions"
-    if trained.dataset.task == "identity" and "data.source.pairs=pairs.txt" not in trained.typed:
-        kept = "embeddings"
-    yield command("evaluate", run, f"{kept}={folder}/test.csv", f"output={folder}/test.json")
-    gallery = [f"gallery={folder}/data"] if trained.dataset.task == "identity" else []
+    people = trained.dataset.task == "identity"
+    kept = (
+        [f"embeddings={folder}/test.csv", f"predictions={folder}/rows.csv"]
+        if people
+        else [f"predictions={folder}/test.csv"]
+    )
+    yield command("evaluate", run, *kept, f"output={folder}/test.json")
+    gallery = [f"gallery={folder}/data"] if people else []
     yield command("predict", run, f"input={folder}/data", f"output={folder}/predicted.csv", *gallery)
     more = MORE[trained.dataset.task]
     yield more[int(random.integers(len(more)))](random, trained)
@@ -113,7 +116,7 @@ def _swept(random: np.random.Generator, trained: Trained) -> Ended:
 def _range_test(random: np.random.Generator, trained: Trained) -> Ended:
     kept = ("data", "model", "network", "augment", "threads", "trainer.accelerator")
     typed = [word for word in trained.typed if word.startswith(kept)]
-    return command("lr_find", *typed, "steps=5", f"output={trained.folder}/range.html")
+    return command("lr_find", *typed, "steps=10", f"output={trained.folder}/range.html")
 
 
 EVERY = (_another_split, _resumed, _replayed, _explained, _another_split, _resumed, _replayed, _explained, _swept)

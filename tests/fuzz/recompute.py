@@ -25,7 +25,7 @@ EQUAL = 1e-5
 def disagreements(predictions: Path, evaluation: Path, *, task: str, multilabel: bool) -> list[str]:
     """Return each figure of an evaluation that scikit-learn, or numpy for boxes, finds to be another.
 
-    `predictions` has a row per sample or pair; of identities without pairs, a row with the embedding of each image.
+    `predictions` has a row per sample; of identities that is its embedding.
     """
     with predictions.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -41,7 +41,7 @@ def disagreements(predictions: Path, evaluation: Path, *, task: str, multilabel:
 
 def _expected(rows: Sequence[Row], task: str, multilabel: bool) -> Mapping[str, Figure]:
     if task == "identity":
-        return of_pairs(rows) if "truth" in rows[0] else of_embeddings(rows)
+        return of_embeddings(rows)
     return of_boxes(rows) if task == "box" else of_several(rows) if multilabel else of_one(rows)
 
 
@@ -84,13 +84,6 @@ def of_boxes(rows: Sequence[Row]) -> dict[str, Figure]:
         "mean_iou": float(overlap[~empty].mean()) if (~empty).any() else None,
         "nothing_recall": float(right[empty].mean()) if empty.any() else None,
     }
-
-
-def of_pairs(rows: Sequence[Row]) -> dict[str, Figure]:
-    """Return the figures of the pairs of a protocol."""
-    same = np.array([row["truth"] == "same" for row in rows])
-    distance = np.array([float(row["distance"]) for row in rows])
-    return {"roc_auc": float(metrics.roc_auc_score(same, -distance)) if 0 < same.sum() < len(same) else None}
 
 
 def of_embeddings(rows: Sequence[Row]) -> dict[str, Figure]:

@@ -14,7 +14,7 @@ SPLITS = (TRAIN, VAL, TEST)
 
 def draw_names(random: np.random.Generator, among: tuple[str, ...] = NAMES) -> list[str]:
     """Return the names of one to five classes."""
-    number = int(random.choice([1, 2, 3, 4, 5], p=[0.05, 0.4, 0.25, 0.2, 0.1]))
+    number = int(random.choice([1, 2, 3, 4, 5], p=[0.02, 0.43, 0.25, 0.2, 0.1]))
     return [str(name) for name in random.choice(among, number, replace=False)]
 
 
