@@ -65,7 +65,7 @@ def values_of(array: NDArray[Any]) -> Values | None:
         raise ValueError(f"has values of type {array.dtype}, not numbers")
     finite = array[np.isfinite(array)] if array.dtype.kind == "f" else array.reshape(-1)
     if not finite.size:
-        raise ValueError("has no finite value: numbers floats must lie in [0, 1]")
+        raise ValueError("has no finite value: floats must lie in [0, 1]")
     some = finite[:: max(1, finite.size // _LOOKED_AT)].astype(np.float64)
     inner_low, inner_high = np.percentile(some, [_OUTLYING, 100 - _OUTLYING], method="nearest").tolist()
     bad = int(array.size - finite.size)

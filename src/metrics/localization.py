@@ -125,14 +125,19 @@ class LocalizationError(LocalizationAccuracy):
 
 
 class NothingRecall(Metric):
-    """The share of images without an object that were found to show nothing."""
+    """The share of images without an object that were found to show nothing.
+
+    Where none are `expected`, because train has none, it is told only of a split that has them after all.
+    """
 
     full_state_update = False
+    name = "nothing_recall"
     found: Tensor
     empty: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, *, expected: bool) -> None:
         super().__init__()
+        self.expected = expected
         self.add_state("found", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
         self.add_state("empty", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
@@ -141,9 +146,12 @@ class NothingRecall(Metric):
         self.found += ((answered(preds) == 0) & (target == 0)).sum()
         self.empty += (target == 0).sum()
 
-    def compute(self) -> Tensor:
-        """Return the share."""
-        return self.found / self.empty
+    def compute(self) -> Any:
+        """Return the share as a scalar; where none are expected, a dictionary of it or an empty one."""
+        share = self.found / self.empty
+        if self.expected:
+            return share
+        return {self.name: share} if self.empty else {}
 
 
 def localization_metrics(
@@ -154,8 +162,9 @@ def localization_metrics(
     `mean_localization_accuracy` is the mean over ten bounds of the IoU, from 0.5 to 0.95: the one figure of class and
     box that still grows when nearly all boxes reach 0.5, so it chooses the best weights.
 
-    With `nothing`, where the data have images without an object, also `nothing_recall`. `by_class` adds the mean IoU of
-    each class and, as `baseline/mean_box_iou`, that of the `mean_boxes` (K + 1, 4) where they are known.
+    `nothing_recall` is there with `nothing`, where the data have images without an object, and of every split that
+    has some though train has none. `by_class` adds the mean IoU of each class and, as `baseline/mean_box_iou`, that of
+    the `mean_boxes` (K + 1, 4) where they are known.
     """
     metrics: dict[str, Metric | MetricCollection] = {
         "loss": MeanLoss(),
@@ -164,9 +173,8 @@ def localization_metrics(
         "localization_accuracy": LocalizationAccuracy(),
         "localization_error": LocalizationError(),
         "mean_localization_accuracy": LocalizationAccuracy(STRICTER),
+        "nothing_recall": NothingRecall(expected=nothing),
     }
-    if nothing:
-        metrics["nothing_recall"] = NothingRecall()
     if by_class and mean_boxes:
         metrics["mean_boxes"] = MeanBoxIou(mean_boxes, names)
     alike = ["localization_accuracy", "localization_error"]

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import csv
-import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 import numpy as np
 
-from tests.fuzz.images import FORMS, draw_image
+from tests.fuzz import boxed
+from tests.fuzz.images import draw_image
+from tests.fuzz.words import NAMES, NUMBERS, SPLITS, draw_count, draw_names, draw_splits
 
-NAMES = ("cat", "dog", "train", "a b", "Zebra", "x1", "0", "10", "ä", "class,1", "nothing much", "B")
-TRAIN, VAL, TEST = ("train", "Train", "training"), ("val", "valid", "validation"), ("test", "Test", "testing")
-Corners = tuple[float, float, float, float]
+Write = Callable[[np.random.Generator, Path], list[str]]
+
+DELIMITERS = (",", ",", ";", "\t")
+RANGES = ("auto", "full", "[0,4096]")
 
 
 @dataclass(frozen=True)
@@ -33,170 +36,126 @@ def draw_dataset(random: np.random.Generator, root: Path) -> Dataset:
         folder,
         one_label,
         several_labels,
-        boxes,
-        coco,
-        voc,
+        *(_of_boxes(write) for write in (boxed.table, boxed.coco, boxed.voc)),
         people,
     )
-    shares = (0.2, 0.2, 0.2, 0.12, 0.1, 0.1, 0.08)
+    shares = (0.2, 0.2, 0.2, 0.11, 0.1, 0.09, 0.1)
     return kinds[int(random.choice(len(kinds), p=shares))](random, root)
 
 
 def folder(random: np.random.Generator, root: Path) -> Dataset:
-    """A folder per class, with or without folders of splits above them."""
-    names = _names(random)
-    for split in _split_folders(random):
+    """A folder per class, with or without folders of splits above them, and what else lies about."""
+    names, within = draw_names(random), root / "a set" if random.random() < 0.15 else root
+    for split in [""] if random.random() < 0.5 else draw_splits(random):
         for hue, name in enumerate(names):
-            for number in range(_count(random)):
-                draw_image(random, root / split / name / f"{number}", hue)
-            if random.random() < 0.1:
-                (root / split / name / "notes.txt").parent.mkdir(parents=True, exist_ok=True)
-                (root / split / name / "notes.txt").write_text("not an image")
-    return Dataset(("data=folder", f"data.root={root}", *_channels(random)), "label")
+            for number in range(draw_count(random)):
+                draw_image(random, within / split / name / f"{number}", hue)
+    _litter(random, within)
+    return Dataset(("data=folder", f"data.root={within}", *_reading(random)), "label")
 
 
 def one_label(random: np.random.Generator, root: Path) -> Dataset:
-    """A table with one label for each image."""
-    names, rows = _names(random), []
+    """A table with one label for each image, words or numbers, perhaps one column for each label."""
+    several = bool(random.random() < 0.2)
+    names = draw_names(random, NAMES if random.random() < 0.8 else NUMBERS)
+    channels = int(random.integers(2, 7)) if random.random() < 0.1 else None
+    rows: list[list[object]] = []
     for hue, name in enumerate(names):
-        rows += [[_file(random, root, f"{hue}-{number}", hue), name] for number in range(_count(random))]
-    typed = _splits_of_rows(random, rows)
-    _write(root / "labels.csv", [["image", "label", "split"][: len(rows[0])], *rows])
-    return Dataset(("data=csv", f"data.root={root}", *typed, *_channels(random)), "label")
+        for number in range(draw_count(random)):
+            label = [int(other == name) for other in names] if several else [name]
+            rows.append([_file(random, root, f"{hue}-{number}", hue, channels), *label])
+    if random.random() < 0.03:
+        rows[0][1] = ""
+    titles = [f"c{number}" for number in range(len(names))] if several else ["label"]
+    columns = [f"data.source.label_column=[{','.join(titles)}]", "data.source.exclusive=true"] if several else []
+    splits = _write(random, root, titles, rows)
+    reading = _reading(random) if channels is None else [f"data.source.channels={channels}"]
+    return Dataset(("data=csv", f"data.root={root}", *columns, *splits, *reading), "label")
 
 
 def several_labels(random: np.random.Generator, root: Path) -> Dataset:
     """A table with any number of labels for each image, in columns of 0 and 1 or in one column."""
-    names = [name for name in _names(random) if "," not in name]
+    names = [name for name in draw_names(random) if "," not in name]
     there = random.random((int(random.integers(4, 60)), len(names))) < random.choice([0.1, 0.3, 0.7], len(names))
-    in_columns = bool(random.random() < 0.5)
-    rows = []
+    in_columns, as_words = bool(random.random() < 0.5), bool(random.random() < 0.3)
+    rows: list[list[object]] = []
     for number, labels in enumerate(there):
-        file = _file(random, root, f"{number}", int(labels.argmax()))
-        cells = labels.astype(int).tolist() if in_columns else ["|".join(np.array(names)[labels])]
-        rows.append([file, *cells])
-    splits = _splits_of_rows(random, rows)
+        file = _file(random, root, f"{number}", int(labels.argmax()) if len(labels) else 0)
+        cells = [bool(one) if as_words else int(one) for one in labels]
+        rows.append([file, *(cells if in_columns else ["|".join(np.array(names)[labels])])])
     titles = [f"c{number}" for number in range(len(names))] if in_columns else ["label"]
-    _write(root / "labels.csv", [["image", *titles, "split"][: len(rows[0])], *rows])
     columns = f"data.source.label_column=[{','.join(titles)}]" if in_columns else "data.source.label_separator='|'"
-    return Dataset(("data=csv", f"data.root={root}", columns, *splits, *_channels(random)), "label", multilabel=True)
-
-
-def boxes(random: np.random.Generator, root: Path) -> Dataset:
-    """A table with a row for each object."""
-    names, rows = _names(random), []
-    form = str(random.choice(["xyxy", "xywh"]))
-    for number in range(int(random.integers(4, 40))):
-        hue = int(random.integers(len(names)))
-        file, size = draw_image(random, root / f"{number}", hue)
-        for _ in range(int(random.integers(1, 4))):
-            x0, y0, x1, y1 = _box(random, size)
-            place = [x0, y0, x1, y1] if form == "xyxy" else [x0, y0, x1 - x0, y1 - y0]
-            rows.append([file.name, names[hue], *place])
-    _write(root / "boxes.csv", [["image", "label", "x0", "y0", "x1", "y1"], *rows])
-    return Dataset(("data=boxes_csv", f"data.root={root}", f"data.source.box_format={form}"), "box")
-
-
-def coco(random: np.random.Generator, root: Path) -> Dataset:
-    """A JSON file of annotations and a folder of images for each split."""
-    names, first = _names(random), int(random.integers(0, 3))
-    categories = [{"id": first + 2 * number, "name": name} for number, name in enumerate(names)]
-    for split in ("train", "val", "test")[: int(random.integers(1, 4))]:
-        images, objects = [], []
-        for number in range(int(random.integers(3, 20))):
-            hue = int(random.integers(len(names)))
-            file, (width, height) = draw_image(random, root / f"{split}2017" / f"{number}", hue)
-            images.append({"id": number, "file_name": file.name, "width": width, "height": height})
-            for _ in range(int(random.integers(0, 4))):
-                x0, y0, x1, y1 = _box(random, (width, height))
-                one = {"bbox": [x0, y0, x1 - x0, y1 - y0], "iscrowd": int(random.random() < 0.1)}
-                objects.append({"id": len(objects), "image_id": number, "category_id": categories[hue]["id"], **one})
-        path = root / "annotations" / f"instances_{split}2017.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"images": images, "annotations": objects, "categories": categories}))
-    return Dataset(("data=coco", f"data.root={root}"), "box")
-
-
-def voc(random: np.random.Generator, root: Path) -> Dataset:
-    """An XML file for each image, and lists of the images of each split."""
-    names, stems = _names(random), []
-    for number in range(int(random.integers(4, 40))):
-        hue, stem = int(random.integers(len(names))), f"image {number}" if random.random() < 0.3 else f"{number:05d}"
-        file, (width, height) = draw_image(random, root / "JPEGImages" / stem, hue)
-        stems.append(stem)
-        objects = ""
-        for _ in range(int(random.integers(0, 3))):
-            corners = zip(("xmin", "ymin", "xmax", "ymax"), _box(random, (width, height), first=1), strict=True)
-            place = "".join(f"<{key}>{value}</{key}>" for key, value in corners)
-            objects += (
-                f"<object><name>{escape(names[hue])}</name><difficult>0</difficult><bndbox>{place}</bndbox></object>"
-            )
-        size = f"<size><width>{width}</width><height>{height}</height><depth>3</depth></size>"
-        path = root / "Annotations" / f"{stem}.xml"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"<annotation><filename>{file.name}</filename>{size}{objects}</annotation>")
-    lists = root / "ImageSets" / "Main"
-    lists.mkdir(parents=True)
-    cut = len(stems) // 2
-    for split, part in (("train", stems[:cut]), (str(random.choice(["test", "val"])), stems[cut:])):
-        (lists / f"{split}.txt").write_text("".join(f"{stem}\n" for stem in part))
-    return Dataset(("data=voc", f"data.root={root}"), "box")
+    splits = _write(random, root, titles, rows)
+    return Dataset(("data=csv", f"data.root={root}", columns, *splits, *_reading(random)), "label", multilabel=True)
 
 
 def people(random: np.random.Generator, root: Path) -> Dataset:
-    """A folder for each identity."""
-    for person in range(int(random.integers(4, 14))):
-        for number in range(int(random.integers(1, 6))):
-            draw_image(random, root / f"p{person}" / f"{number}", person)
-    return Dataset(("data=identities", f"data.root={root}"), "identity")
+    """A folder for each identity, with or without a list of pairs."""
+    images = {f"p{person}": int(random.integers(1, 7)) for person in range(int(random.integers(4, 20)))}
+    for person, (name, count) in enumerate(images.items()):
+        for number in range(count):
+            draw_image(random, root / name / f"{number}", person)
+    typed = ["data=identities", f"data.root={root}", *_reading(random)]
+    if random.random() < 0.3:
+        people = list(images)
+        folds = [_pairs({name: images[name] for name in people[part::2]}) for part in (0, 1)]
+        number = min(len(pairs) for fold in folds for pairs in fold)
+        lines = [line for fold in folds for pairs in fold for line in pairs[:number]]
+        (root / "pairs.txt").write_text("\n".join([f"2\t{number}", *lines, ""]))
+        typed.append("data.source.pairs=pairs.txt")
+    return Dataset(tuple(typed), "identity")
 
 
-def _names(random: np.random.Generator) -> list[str]:
-    return [
-        str(name)
-        for name in random.choice(
-            NAMES, int(random.choice([1, 2, 3, 4, 5], p=[0.05, 0.4, 0.25, 0.2, 0.1])), replace=False
-        )
-    ]
+def _pairs(images: dict[str, int]) -> tuple[list[str], list[str]]:
+    """Return lines of pairs of the same person and of different ones, of people with so many images."""
+    same = [f"{name}\t{i}\t{j}" for name, count in images.items() for i, j in combinations(range(1, count + 1), 2)]
+    return same, [f"{a}\t1\t{b}\t{images[b]}" for a, b in combinations(images, 2)]
 
 
-def _count(random: np.random.Generator) -> int:
-    return int(random.integers(1, 4) if random.random() < 0.1 else random.integers(5, 16))
+def _of_boxes(write: Write) -> Callable[[np.random.Generator, Path], Dataset]:
+    return lambda random, root: Dataset((*write(random, root), f"data.root={root}"), "box")
 
 
-def _split_folders(random: np.random.Generator) -> list[str]:
+def _litter(random: np.random.Generator, within: Path) -> None:
+    """Leave beside the images what lies about in folders: notes, hidden files, links, copies, a folder to spare."""
+    files = sorted(path for path in within.rglob("*") if path.is_file())
+    some = files[int(random.integers(len(files)))]
+    if random.random() < 0.1:
+        some.with_name("notes.txt").write_text("not an image")
+    if random.random() < 0.1:
+        some.with_name(".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+        some.with_name("._" + some.name).write_bytes(b"\0\5\26\7")
+    if random.random() < 0.1:
+        some.with_name("linked" + some.suffix).symlink_to(some)
+    if random.random() < 0.1:
+        other = files[int(random.integers(len(files)))]
+        shutil.copyfile(some, other.with_name("copied" + some.suffix))
+    if random.random() < 0.05:
+        (within / "spare").mkdir()
+    if random.random() < 0.05:
+        draw_image(random, within / "unsorted" / "1", 0)
+
+
+def _write(random: np.random.Generator, root: Path, titles: Sequence[str], rows: Sequence[list[object]]) -> list[str]:
+    """Write a table, where it is to have them with a split for each row; return the override that reads those."""
+    head, typed = ["image", *titles], []
     if random.random() < 0.5:
-        return [""]
-    chosen = [str(random.choice(names)) for names in (TRAIN, VAL, TEST)]
-    return chosen[:1] + [name for name in chosen[1:] if random.random() < 0.6]
+        head, typed = [*head, "split"], ["data.source.split_column=split"]
+        names = [str(random.choice(words)) for words in SPLITS]
+        for row in rows:
+            row.append(names[int(random.choice(3, p=[0.6, 0.2, 0.2]))])
+    quoting = csv.QUOTE_ALL if random.random() < 0.2 else csv.QUOTE_MINIMAL
+    coding = "utf-8-sig" if random.random() < 0.2 else "utf-8"
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / "labels.csv").open("w", newline="", encoding=coding) as file:
+        csv.writer(file, delimiter=str(random.choice(DELIMITERS)), quoting=quoting).writerows([head, *rows])
+    return typed
 
 
-def _splits_of_rows(random: np.random.Generator, rows: list[list[object]]) -> list[str]:
-    """Give each row a split where the table is to have them; return the override that reads them."""
-    if random.random() < 0.5:
-        return []
-    names = [str(random.choice(names)) for names in (TRAIN, VAL, TEST)]
-    for row in rows:
-        row.append(names[int(random.choice(3, p=[0.6, 0.2, 0.2]))])
-    return ["data.source.split_column=split"]
+def _reading(random: np.random.Generator) -> list[str]:
+    typed = ["data.source.channels=1"] if random.random() < 0.2 else []
+    return [*typed, f"data.source.range={random.choice(RANGES)}"] if random.random() < 0.1 else typed
 
 
-def _channels(random: np.random.Generator) -> list[str]:
-    return ["data.source.channels=1"] if random.random() < 0.2 else []
-
-
-def _file(random: np.random.Generator, root: Path, stem: str, hue: int) -> str:
-    return str(draw_image(random, root / "images" / stem, hue, forms=len(FORMS))[0].relative_to(root))
-
-
-def _box(random: np.random.Generator, size: tuple[int, int], first: int = 0) -> Corners:
-    """Return corners of a box with an area within an image of this (width, height); with `first` as VOC counts them."""
-    x0, y0 = (int(random.integers(first, side - 1)) for side in size)
-    x1, y1 = (int(random.integers(low + 1, side + 1)) for low, side in zip((x0, y0), size, strict=True))
-    return x0, y0, x1, y1
-
-
-def _write(path: Path, rows: Sequence[Sequence[object]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(rows)
+def _file(random: np.random.Generator, root: Path, stem: str, hue: int, channels: int | None = None) -> str:
+    return str(draw_image(random, root / "images" / stem, hue, channels=channels)[0].relative_to(root))

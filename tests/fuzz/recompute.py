@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,17 +13,24 @@ from numpy.typing import NDArray
 from sklearn import metrics
 
 Row = Mapping[str, str]
+Figure = float | tuple[float, float] | None
+"""A number, or the two between which it lies where distances are equal but for their rounding; None: there is none."""
 TRUE_BOX, BOX = ("true_x0", "true_y0", "true_x1", "true_y1"), ("x0", "y0", "x1", "y1")
 PRECISION = 2e-6
 """Half of the sixth digit of a probability may move a figure that is a mean of them; counts are exact."""
+EQUAL = 1e-5
+"""Distances of embeddings of length one that differ by less may be rounded into another order."""
 
 
 def disagreements(predictions: Path, evaluation: Path, *, task: str, multilabel: bool) -> list[str]:
-    """Return each figure of an evaluation that scikit-learn, or numpy for boxes, finds to be another."""
+    """Return each figure of an evaluation that scikit-learn, or numpy for boxes, finds to be another.
+
+    `predictions` has a row per sample; of identities that is its embedding.
+    """
     with predictions.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     figures = json.loads(evaluation.read_text())
-    expected = of_boxes(rows) if task == "box" else of_several(rows) if multilabel else of_one(rows)
+    expected = _expected(rows, task, multilabel)
     found = {name: figures.get(f"test/{name}") for name in expected}
     return [
         f"test/{name}: {found[name]} where {value} is right"
@@ -33,7 +39,13 @@ def disagreements(predictions: Path, evaluation: Path, *, task: str, multilabel:
     ]
 
 
-def of_one(rows: Sequence[Row]) -> dict[str, float | None]:
+def _expected(rows: Sequence[Row], task: str, multilabel: bool) -> Mapping[str, Figure]:
+    if task == "identity":
+        return of_embeddings(rows)
+    return of_boxes(rows) if task == "box" else of_several(rows) if multilabel else of_one(rows)
+
+
+def of_one(rows: Sequence[Row]) -> dict[str, Figure]:
     """Return the figures of one label for each image; None where none can be said."""
     truth, answer = [row["label"] for row in rows], [row["class"] for row in rows]
     with warnings.catch_warnings():
@@ -45,7 +57,7 @@ def of_one(rows: Sequence[Row]) -> dict[str, float | None]:
         }
 
 
-def of_several(rows: Sequence[Row]) -> dict[str, float | None]:
+def of_several(rows: Sequence[Row]) -> dict[str, Figure]:
     """Return the figures of several labels for each image, each the mean over the classes that occur."""
     classes, scores = _scores(rows)
     truth = np.array([[name in row["label"].split("|") for name in classes] for row in rows])
@@ -60,7 +72,7 @@ def of_several(rows: Sequence[Row]) -> dict[str, float | None]:
     }
 
 
-def of_boxes(rows: Sequence[Row]) -> dict[str, float | None]:
+def of_boxes(rows: Sequence[Row]) -> dict[str, Figure]:
     """Return the figures of one object or `nothing` for each image."""
     right = np.array([row["label"] == row["class"] for row in rows])
     empty = np.array([row["label"] == "nothing" for row in rows])
@@ -68,10 +80,29 @@ def of_boxes(rows: Sequence[Row]) -> dict[str, float | None]:
     localized = right & (empty | (overlap >= 0.5))
     return {
         "accuracy": float(right.mean()),
-        "localization_accuracy": float(localized.mean()),
+        "localization_accuracy": float(localized.mean()) if (~empty).any() else None,
         "mean_iou": float(overlap[~empty].mean()) if (~empty).any() else None,
         "nothing_recall": float(right[empty].mean()) if empty.any() else None,
     }
+
+
+def of_embeddings(rows: Sequence[Row]) -> dict[str, Figure]:
+    """Return the figures of all pairs of images, as squared distances of embeddings of length one order them."""
+    who = np.array([row["identity"] for row in rows])
+    vectors = np.array([[float(value) for key, value in row.items() if key[0] == "e"] for row in rows])
+    distance = ((vectors[:, None] - vectors[None]) ** 2).sum(-1)
+    upper = np.triu_indices(len(who), 1)
+    same, apart = (who[:, None] == who)[upper], distance[upper]
+    if not 0 < same.sum() < len(same):
+        return {}
+    moved = [apart + np.where(same, shift, 0.0) for shift in (EQUAL, -EQUAL)]
+    low, high = (float(metrics.roc_auc_score(same, -each)) for each in moved)
+    np.fill_diagonal(distance, np.inf)
+    own = np.where(who[:, None] == who, distance, np.inf).min(1)
+    other = np.where(who[:, None] == who, np.inf, distance).min(1)
+    asked = np.isfinite(own)
+    nearest = tuple(float((own[asked] + shift < other[asked]).mean()) for shift in (EQUAL, -EQUAL))
+    return {"roc_auc": (low, high), "recall_at_1": (nearest[0], nearest[1])}
 
 
 def _scores(rows: Sequence[Row]) -> tuple[list[str], NDArray[np.float64]]:
@@ -87,7 +118,8 @@ def _iou(box: Sequence[float], other: Sequence[float]) -> float:
     return common / union if union > 0 else 0.0
 
 
-def _equal(found: float | None, expected: float | None) -> bool:
+def _equal(found: float | None, expected: Figure) -> bool:
     if found is None or expected is None:
         return found is None and expected is None
-    return math.isclose(found, expected, abs_tol=PRECISION)
+    low, high = expected if isinstance(expected, tuple) else (expected, expected)
+    return low - PRECISION <= found <= high + PRECISION

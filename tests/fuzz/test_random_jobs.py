@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fuzz.job import faults
+from tests.fuzz.job import job
 
 SEEDS = range(16)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_random_job_ends_with_an_answer_or_a_message_and_with_the_figures_of_scikit_learn(seed, tmp_path):
-    assert faults(seed, tmp_path) == []
+    assert job(seed, tmp_path).faults == []

@@ -81,7 +81,15 @@ def test_metrics_of_one_kind_do_not_share_counts():
 
 
 def test_data_without_images_of_nothing_have_no_recall_of_it():
-    assert "nothing_recall" not in localization_metrics(NAMES, nothing=False, by_class=False)
+    metrics = localization_metrics(NAMES, nothing=False, by_class=False)
+    metrics.update(**part(slice(0, 3), torch.tensor(1.0)))
+    assert "nothing_recall" not in metrics.compute()
+
+
+def test_images_of_nothing_that_only_a_measured_split_has_are_counted_too():
+    metrics = localization_metrics(NAMES, nothing=False, by_class=True).clone(prefix="test/")
+    metrics.update(**part(slice(0, 5), torch.tensor(1.0)))
+    assert metrics.compute()["test/nothing_recall"].item() == 1 / 2
 
 
 def test_a_figure_over_nothing_is_no_number():
