@@ -44,7 +44,7 @@ def section(family: str, /, **changes: Any) -> dict[str, Any]:
 
 def _composed(name: str) -> dict[str, Any]:
     values: dict[str, Any] = yaml.safe_load((CONF / f"{name}.yaml").read_text())
-    for base in values.pop("defaults", ()):
+    for base in filter(lambda one: isinstance(one, str), values.pop("defaults", ())):
         values = {**_composed(base), **values}
     return values
 
