@@ -19,16 +19,23 @@ from tests.digits import write_digits
 from tests.plain_loop import plain_accuracy
 
 SHORT = ("data.batch_size=32", "data.num_workers=0", "trainer.accelerator=cpu", "threads=1", "logger=csv", "seed=0")
-DIGITS = ("data=folder", "augment=none", "data.image_size=28", "data.source.channels=1", "trainer.max_epochs=4")
+DIGITS = ("data=folder", "augment=none", "data.image_size=28", "data.source.channels=1")
 """Not mirrored, as folders are unless one says so."""
 DRAWN = (
     *("data=shapes", "data.image_size=32", "data.source.size=32", "data.source.train=1000", "data.source.val=50"),
     *("data.source.test=1000", "trainer.max_epochs=5"),
 )
 MODELS = {
-    "lenet": ("model=lenet", *DIGITS),
-    "resnet": ("model=resnet", "network.depth=10", "network.layers=[1,1,1,1]", "network.stem=imagenet", *DIGITS),
-    "conv4": ("model=classifier", "network=conv4", "network.widths=[32,32,32,32]", *DRAWN),
+    "lenet": ("model=lenet", "trainer.max_epochs=4", *DIGITS),
+    "resnet": (
+        "model=resnet",
+        "network.depth=10",
+        "network.layers=[1,1,1,1]",
+        "network.stem=imagenet",
+        "trainer.max_epochs=2",
+        *DIGITS,
+    ),
+    "conv4": ("model=classifier", "network=conv4", "network.widths=[16,16,16,16]", *DRAWN),
 }
 
 
