@@ -16,7 +16,7 @@ from src.models.comparison import LearnedComparer
 from src.models.siamese import TripletComparer
 from src.networks.comparison import ComparisonNetwork
 
-SEEDS = range(30)
+SEEDS = range(20)
 MARGIN = 0.2
 
 
@@ -55,7 +55,7 @@ def expected(rows, who, threshold):
     return {
         "roc_auc": reference.roc_auc_score(same, -distances),
         "equal_error_rate": np.interp(0, false + true - 1, false),
-        "verification_accuracy": max(reference.balanced_accuracy_score(same, answer) for answer in answers),
+        "verification_accuracy": max((answer[same].mean() + 1 - answer[~same].mean()) / 2 for answer in answers),
         "tar_at_far_0.01": true[false <= 0.01].max(),
         "tar_at_far_0.001": true[false <= 0.001].max(),
         "recall_at_1": alike[np.arange(len(who)), others.argmin(1)][alike.any(1)].mean(),
