@@ -15,7 +15,7 @@ from torchmetrics import MetricCollection
 from src.data.sampler import Identities, Triplets
 from src.losses.triplet import Distance, distances, pair_masks, triplet_loss, triplet_sum
 from src.metrics.classification import MeanLoss
-from src.metrics.verification import BatchPairs, Comparer, mean_distances, spread
+from src.metrics.verification import BatchPairs, Comparer, mean_distances, spread, without_noise
 from src.models.base import Batch
 from src.models.verification import VerificationModel
 
@@ -115,15 +115,13 @@ class TripletComparer:
     def distances(self, left: Tensor, right: Tensor) -> Tensor:
         """Return the distances (N, M).
 
-        Without their last digits, some 2^-40 of the largest: pairs of equal embeddings then have equal distances, not
-        the noise of a product of matrices. Gradients, which an explanation asks for, pass.
+        Without noise where they are measured in double precision; gradients, which an explanation asks for, pass.
         """
         rows = distances(left, right, self.distance)
         if rows.dtype != torch.float64 or rows.requires_grad:
             return rows
         longest = 1.0 if self.distance == "cosine" else float((right - right.mean(0)).square().sum(-1).max())
-        coarse = 2.0**12 * max(longest, torch.finfo(rows.dtype).tiny)
-        return rows.add_(coarse).sub_(coarse)
+        return without_noise(rows, longest)
 
     def figures_of(self, distances: Tensor) -> Tensor:
         """Return the distances."""
