@@ -198,6 +198,8 @@ class AveragePrecision(Metric):
 
     def compute(self) -> Tensor:
         """Return the mean."""
+        if not len(self.scores):  # a resumed epoch whose batches were all done
+            return torch.tensor(torch.nan, device=self.device)
         scores, truth = (dim_zero_cat(part).cpu().numpy() for part in (self.scores, self.truth))
         if (stride := int(self.stride)) > 1:
             text = "average_precision is that of 1 of %d images: the scores of all %d are more than are kept (%d)"

@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
-from src.metrics.classification import MeanLoss, label_metrics
+from src.metrics.classification import AveragePrecision, MeanLoss, label_metrics
 
 
 def measured(metrics, batches):
@@ -51,3 +51,7 @@ def test_several_labels_equal_scikit_learn():
     found = measured(label_metrics(4, multilabel=True), [(torch.tensor(scores), torch.tensor(labels), 0.0)])
     assert found["accuracy"] == pytest.approx(((scores > 0.5) == labels).mean())
     assert found["f1"] == pytest.approx(f1_score(labels, scores > 0.5, average="macro"))
+
+
+def test_average_precision_of_no_image_at_all_is_no_number():
+    assert AveragePrecision().compute().isnan()
