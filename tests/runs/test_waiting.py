@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -173,7 +174,37 @@ def test_what_is_interrupted_ends_with_130_and_a_word(capsys):
     with pytest.raises(SystemExit) as end:
         end_with(broken_off)
     assert end.value.code == 130
-    assert capsys.readouterr().err == "Interrupted\n"
+    assert capsys.readouterr().err == "Stopped by Ctrl-C before the end.\n"
+
+
+@pytest.mark.parametrize("command", ["evaluate", "predict", "explain"])
+def test_ctrl_c_ends_each_command_on_a_run_with_130_and_leaves_no_file(
+    command, finished, photos, tmp_path, bars, monkeypatch, capsys
+):
+    def begin() -> None:
+        run, config = session.reopen(str(finished), ())
+        if command == "evaluate":
+            evaluate(config, run, split="val", checkpoint="best", output=str(tmp_path / "new.json"))
+        elif command == "predict":
+            rest = {"pictures": None, "anchor": None, "gallery": None, "checkpoint": "best", "device": "cpu"}
+            asked = {"source": str(photos), "output": str(tmp_path / "new.csv"), "batch_size": 2, "num_workers": 0}
+            predict(config, run, **asked, **rest)
+        else:
+            asked = [f"run={finished}", "method=gradcam", f"input={photos}", f"output={tmp_path}/new"]
+            explain(compose("explain", asked))
+
+    before = {path for path in finished.rglob("*") if path.is_file()}
+    monkeypatch.setattr(Bar, "update", lambda *_: signal.raise_signal(signal.SIGINT))
+    answering = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
+    try:
+        with pytest.raises(SystemExit) as end:
+            end_with(begin)
+    finally:
+        signal.signal(signal.SIGINT, answering)
+    assert end.value.code == 130
+    assert capsys.readouterr().err.endswith("Stopped by Ctrl-C before the end.\n")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path for path in finished.rglob("*") if path.is_file()} == before
 
 
 def test_a_range_test_that_is_interrupted_is_a_keyboard_interrupt(tmp_path, monkeypatch):
