@@ -120,7 +120,11 @@ def test_explaining_without_a_run(photos, tmp_path, bars):
 
 def test_a_range_test(tmp_path, bars):
     options = on_top(TINY, ["steps=12", f"output={tmp_path}/lr.html"])
-    options = [text for text in options if text.split("=")[0] not in ("logger", "trainer.max_epochs")]
+    options = [
+        text
+        for text in options
+        if text.split("=")[0] not in ("logger", "trainer.max_epochs", "trainer.log_every_n_steps")
+    ]
     range_test(saved.plain(compose("lr_find", options).config))
     assert bars()["Range test"] == (12, 12)
     assert Bar.shown["Range test"].figures.startswith("rate ")
@@ -178,8 +182,8 @@ def test_what_is_interrupted_ends_with_130_and_a_word(capsys):
 
 
 @pytest.mark.parametrize("command", ["evaluate", "predict", "explain"])
-def test_ctrl_c_ends_each_command_on_a_run_with_130_and_leaves_no_file(
-    command, finished, photos, tmp_path, bars, monkeypatch, capsys
+def test_ctrl_c_ends_each_command_on_a_run_with_130_and_without_an_answer(
+    command, finished, photos, tmp_path, capsys, monkeypatch
 ):
     def begin() -> None:
         run, config = session.reopen(str(finished), ())
@@ -194,16 +198,24 @@ def test_ctrl_c_ends_each_command_on_a_run_with_130_and_leaves_no_file(
             explain(compose("explain", asked))
 
     before = {path for path in finished.rglob("*") if path.is_file()}
-    monkeypatch.setattr(Bar, "update", lambda *_: signal.raise_signal(signal.SIGINT))
+    asked_to_stop = []
+
+    def ctrl_c(*_: object) -> None:
+        asked_to_stop.append(True)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(progress.Advance, "update", ctrl_c)
     answering = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     try:
         with pytest.raises(SystemExit) as end:
             end_with(begin)
     finally:
         signal.signal(signal.SIGINT, answering)
+    assert asked_to_stop
     assert end.value.code == 130
     assert capsys.readouterr().err.endswith("Stopped by Ctrl-C before the end.\n")
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    left = {path.suffix for path in tmp_path.rglob("*") if path.is_file()}
+    assert left <= ({".png", ".npz"} if command == "explain" else set())  # pictures so far, each whole, and no page
     assert {path for path in finished.rglob("*") if path.is_file()} == before
 
 
@@ -216,7 +228,11 @@ def test_a_range_test_that_is_interrupted_is_a_keyboard_interrupt(tmp_path, monk
 
     monkeypatch.setattr(module.GrowingRate, "on_train_batch_start", interrupted)
     options = on_top(TINY, ["steps=12", f"output={tmp_path}/lr.html"])
-    options = [text for text in options if text.split("=")[0] not in ("logger", "trainer.max_epochs")]
+    options = [
+        text
+        for text in options
+        if text.split("=")[0] not in ("logger", "trainer.max_epochs", "trainer.log_every_n_steps")
+    ]
     with pytest.raises(KeyboardInterrupt):
         range_test(saved.plain(compose("lr_find", options).config))
     assert not (tmp_path / "lr.html").exists()
