@@ -304,3 +304,11 @@ def test_one_file_written_in_two_ways_is_one_image(root):
     source = opened(root, HEADER + "a.png,dog,0,0,10,10\n./a.png,cat,0,0,50,50\n")
     assert len(source) == 1
     assert source.read(0)["labels"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["big.png", "big.jpg", "big.bmp"])
+def test_a_box_in_an_image_of_185_million_pixels_is_read(tmp_path, name):
+    Image.new("L" if name.endswith("jpg") else "1", (13600, 13600)).save(tmp_path / name)
+    source = opened(tmp_path, HEADER + f"{name},dog,3400,0,10200,6800\n")
+    np.testing.assert_allclose(source.boxes(np.array([0]))[0], [0.25, 0, 0.75, 0.5])
+    assert source.sizes(np.array([0])).tolist() == [[13600, 13600]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -119,7 +120,11 @@ def test_explaining_without_a_run(photos, tmp_path, bars):
 
 def test_a_range_test(tmp_path, bars):
     options = on_top(TINY, ["steps=12", f"output={tmp_path}/lr.html"])
-    options = [text for text in options if text.split("=")[0] not in ("logger", "trainer.max_epochs")]
+    options = [
+        text
+        for text in options
+        if text.split("=")[0] not in ("logger", "trainer.max_epochs", "trainer.log_every_n_steps")
+    ]
     range_test(saved.plain(compose("lr_find", options).config))
     assert bars()["Range test"] == (12, 12)
     assert Bar.shown["Range test"].figures.startswith("rate ")
@@ -173,7 +178,45 @@ def test_what_is_interrupted_ends_with_130_and_a_word(capsys):
     with pytest.raises(SystemExit) as end:
         end_with(broken_off)
     assert end.value.code == 130
-    assert capsys.readouterr().err == "Interrupted\n"
+    assert capsys.readouterr().err == "Stopped by Ctrl-C before the end.\n"
+
+
+@pytest.mark.parametrize("command", ["evaluate", "predict", "explain"])
+def test_ctrl_c_ends_each_command_on_a_run_with_130_and_without_an_answer(
+    command, finished, photos, tmp_path, capsys, monkeypatch
+):
+    def begin() -> None:
+        run, config = session.reopen(str(finished), ())
+        if command == "evaluate":
+            evaluate(config, run, split="val", checkpoint="best", output=str(tmp_path / "new.json"))
+        elif command == "predict":
+            rest = {"pictures": None, "anchor": None, "gallery": None, "checkpoint": "best", "device": "cpu"}
+            asked = {"source": str(photos), "output": str(tmp_path / "new.csv"), "batch_size": 2, "num_workers": 0}
+            predict(config, run, **asked, **rest)
+        else:
+            asked = [f"run={finished}", "method=gradcam", f"input={photos}", f"output={tmp_path}/new"]
+            explain(compose("explain", asked))
+
+    before = {path for path in finished.rglob("*") if path.is_file()}
+    asked_to_stop = []
+
+    def ctrl_c(*_: object) -> None:
+        asked_to_stop.append(True)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(progress.Advance, "update", ctrl_c)
+    answering = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
+    try:
+        with pytest.raises(SystemExit) as end:
+            end_with(begin)
+    finally:
+        signal.signal(signal.SIGINT, answering)
+    assert asked_to_stop
+    assert end.value.code == 130
+    assert capsys.readouterr().err.endswith("Stopped by Ctrl-C before the end.\n")
+    left = {path.suffix for path in tmp_path.rglob("*") if path.is_file()}
+    assert left <= ({".png", ".npz"} if command == "explain" else set())  # pictures so far, each whole, and no page
+    assert {path for path in finished.rglob("*") if path.is_file()} == before
 
 
 def test_a_range_test_that_is_interrupted_is_a_keyboard_interrupt(tmp_path, monkeypatch):
@@ -185,7 +228,11 @@ def test_a_range_test_that_is_interrupted_is_a_keyboard_interrupt(tmp_path, monk
 
     monkeypatch.setattr(module.GrowingRate, "on_train_batch_start", interrupted)
     options = on_top(TINY, ["steps=12", f"output={tmp_path}/lr.html"])
-    options = [text for text in options if text.split("=")[0] not in ("logger", "trainer.max_epochs")]
+    options = [
+        text
+        for text in options
+        if text.split("=")[0] not in ("logger", "trainer.max_epochs", "trainer.log_every_n_steps")
+    ]
     with pytest.raises(KeyboardInterrupt):
         range_test(saved.plain(compose("lr_find", options).config))
     assert not (tmp_path / "lr.html").exists()
