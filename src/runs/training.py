@@ -177,8 +177,18 @@ def fit(trainer: Trainer, model: ImageModule, data: ImageData, checkpoint: Path 
         log.warning("%s stopped before its first checkpoint: starting again at step 0.", checkpoint.parent.parent)
         checkpoint = None
     skip_idle_hooks(trainer.callbacks, model)  # type: ignore[attr-defined] # Trainer's declaration lacks it
+    end_no_epoch_twice(trainer)
     with stoppable():
         trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+
+
+def end_no_epoch_twice(trainer: Trainer) -> None:
+    """Let a run with `trainer.max_steps` go on from an epoch's end as one without does: with the next epoch.
+
+    Lightning 2.6.6 takes every training with a limit of steps for one that stopped within an epoch: it would end the
+    finished epoch a second time, without a batch, and count it as two.
+    """
+    trainer.fit_loop._iteration_based_training = lambda: False  # type: ignore[method-assign]
 
 
 @contextlib.contextmanager

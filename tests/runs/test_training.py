@@ -102,6 +102,17 @@ def test_a_killed_and_resumed_run_equals_an_undisturbed_one(overrides, tmp_path,
     assert same(tensors(whole), tensors(broken))
 
 
+@pytest.mark.parametrize("batch", [10, 13])
+def test_a_training_by_steps_killed_between_epochs_or_inside_one_equals_an_undisturbed_one(
+    batch, tmp_path, monkeypatch
+):
+    by_steps = ("trainer.max_epochs=-1", "trainer.max_steps=16")  # ten batches an epoch
+    whole = train(tmp_path / "whole", "callbacks.last.every_n_train_steps=2", *by_steps)
+    killed(monkeypatch, tmp_path / "broken", batch, *by_steps)
+    resume(tmp_path / "broken")
+    assert same(tensors(whole), tensors(tmp_path / "broken"))
+
+
 def test_a_run_killed_before_its_first_checkpoint_starts_again(finished, tmp_path, monkeypatch, capsys):
     broken = tmp_path / "broken"
     killed(monkeypatch, broken, 1)
