@@ -39,6 +39,8 @@ FOLDER = (
 
 def run_folder(run_dir: Path, root: Path, *overrides: str) -> Path:
     typed = on_top(FOLDER, [f"data.root={root}", *overrides])
+    if "model.mining=curated" in typed:  # whose batches are the table's
+        typed.remove("model.images_per_identity=2")
     session.start(compose("train", [*typed, f"run_dir={run_dir}"]))
     return run_dir
 
