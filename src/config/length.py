@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from src.config.composed import Composed
-from src.config.problems import Problem
+from src.config.problems import COMMAND_LINE, Problem
 
 
 def problems(composed: Composed, values: Mapping[str, Any]) -> Iterator[Problem]:
@@ -36,17 +36,36 @@ def problems(composed: Composed, values: Mapping[str, Any]) -> Iterator[Problem]
 
 
 def _beyond(composed: Composed, scheduler: Mapping[str, Any], epochs: int) -> Iterator[Problem]:
-    """Yield what of a schedule lies beyond the last epoch."""
+    """Yield what of a schedule lies beyond the last epoch.
+
+    An experiment's schedule may where its training is cut short, by `trainer.max_epochs` or `debug`, to see it run: the
+    log says what of the schedule is not reached.
+    """
+    cut_short = _is_cut_short(composed)
+    found = _beyond_of(scheduler, epochs)
+    yield from (
+        _problem(composed, key, what, suggestion)
+        for key, what, suggestion in found
+        if not cut_short or composed.origins.of(key)[0] == COMMAND_LINE
+    )
+
+
+def _is_cut_short(composed: Composed) -> bool:
+    place = composed.origins.of("trainer.max_epochs")[0]
+    return place == COMMAND_LINE or "/debug/" in str(place)
+
+
+def _beyond_of(scheduler: Mapping[str, Any], epochs: int) -> Iterator[tuple[str, str, str]]:
     warmup, milestones = scheduler.get("warmup_epochs"), scheduler.get("milestones")
     if isinstance(warmup, int | float) and warmup > epochs:
         what = f"{warmup:g} epochs of warm-up are more than the training's {epochs}"
-        yield _problem(composed, "scheduler.warmup_epochs", what, f"type {epochs} at most, or trainer.max_epochs")
+        yield "scheduler.warmup_epochs", what, f"type {epochs} at most, or trainer.max_epochs"
     if not isinstance(milestones, list) or not all(isinstance(one, int | float) for one in milestones):
         return
     if milestones and max(milestones) >= 1 and scheduler.get("unit", "auto") != "share" and max(milestones) >= epochs:
         what = f"epoch {max(milestones):g} is not reached: the training ends after {epochs}"
         suggestion = "type smaller epochs, shares of the training such as [0.5, 0.75], or trainer.max_epochs"
-        yield _problem(composed, "scheduler.milestones", what, suggestion)
+        yield "scheduler.milestones", what, suggestion
 
 
 def _has_foreign(callbacks: Mapping[str, Any]) -> bool:

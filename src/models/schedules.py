@@ -88,7 +88,7 @@ def step(
 ) -> PerStep:
     """Multiply by `gamma` at each milestone: shares of the training, or epochs as torch's MultiStepLR takes them.
 
-    `auto`: shares where all are below 1, epochs where none is. Raises UserError where a milestone is never reached.
+    `auto`: shares where all are below 1, epochs where none is. The log says which milestone is never reached.
     """
     steps = milestone_steps(milestones, unit, total_steps, steps_per_epoch)
     return PerStep(optimizer, lambda now: gamma ** sum(now >= milestone for milestone in steps))
@@ -97,7 +97,10 @@ def step(
 def milestone_steps(
     milestones: Sequence[float], unit: Literal["auto", "share", "epochs"], total_steps: float, steps_per_epoch: int
 ) -> list[float]:
-    """Return the optimizer steps at milestones. Raises UserError where there is none, or one is never reached."""
+    """Return the optimizer steps at milestones, and say which is never reached.
+
+    Raises UserError where there is none, or shares stand beside epochs.
+    """
     if unit == "auto":
         if not milestones or min(milestones) < 1 <= max(milestones):
             raise UserError(
@@ -111,10 +114,12 @@ def milestone_steps(
     factor = total_steps if unit == "share" else steps_per_epoch
     steps = [milestone * factor for milestone in milestones]
     if late := [milestone for milestone, at in zip(milestones, steps, strict=True) if at >= total_steps]:
-        epochs = total_steps / steps_per_epoch
-        raise UserError(
-            f"scheduler.milestones: {unit} {late[0]:g} is not reached: the training has {total_steps:g} steps, "
-            f"{epochs:.3g} epochs; type smaller ones, or scheduler.unit={'epochs' if unit == 'share' else 'share'}"
+        log.warning(
+            "scheduler.milestones: %s %g is not reached: the training has %g steps, %.3g epochs",
+            unit,
+            late[0],
+            total_steps,
+            total_steps / steps_per_epoch,
         )
     return steps
 
@@ -141,14 +146,17 @@ def plateau(
 
 
 def warmup_steps(warmup_epochs: Warmup, total_steps: float, steps_per_epoch: int) -> int:
-    """Return the optimizer steps of a warm-up. Raises UserError where the training is shorter."""
+    """Return the optimizer steps of a warm-up, and say where the training is shorter."""
     if warmup_epochs == "auto":
         return min(steps_per_epoch, int(total_steps // 2)) if math.isfinite(total_steps) else steps_per_epoch
     steps = round(warmup_epochs * steps_per_epoch)
     if steps > total_steps:
-        raise UserError(
-            f"scheduler.warmup_epochs={warmup_epochs:g} are {steps} steps, more than the training's {total_steps:g}; "
-            f"type scheduler.warmup_epochs={total_steps / steps_per_epoch / 10:.2g}, or a longer training"
+        log.warning(
+            "scheduler.warmup_epochs=%g are %d steps, more than the training's %g: optimizer.lr is not reached; "
+            "scheduler.warmup_epochs=auto would end the warm-up in time",
+            warmup_epochs,
+            steps,
+            total_steps,
         )
     return steps
 

@@ -58,3 +58,13 @@ def test_what_would_be_taken_and_ignored_is_refused(typed, key, words):
 )
 def test_what_acts_is_taken(typed):
     assert lines_of(problems_of("model=lenet", *typed)) == []
+
+
+@pytest.mark.parametrize("typed", [["trainer.max_epochs=5"], ["debug=step"]])
+def test_an_experiment_may_be_cut_short_within_its_warm_up(typed):
+    assert problems_of("experiment=orl_siamese", *typed) == []
+
+
+def test_a_warm_up_that_was_typed_may_not_outlast_a_training_that_was_cut_short():
+    (found,) = problems_of("experiment=orl_siamese", "trainer.max_epochs=5", "scheduler.warmup_epochs=6")
+    assert "more than the training's 5" in str(found)

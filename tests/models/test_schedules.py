@@ -76,20 +76,30 @@ def test_step_takes_epochs_as_torch_does():
     [
         ({"milestones": [0.5, 30]}, "type shares of the training, below 1"),
         ({"milestones": []}, "type shares of the training, below 1"),
-        ({"milestones": [1, 2]}, "epochs 2 is not reached: the training has 20 steps, 2 epochs"),
-        ({"milestones": [1.5], "unit": "share"}, "share 1.5 is not reached"),
     ],
 )
-def test_a_milestone_that_is_never_reached_is_refused(options, words):
+def test_milestones_are_shares_or_epochs_and_not_both(options, words):
     with pytest.raises(UserError, match=words):
         rates(schedules.step, 20, gamma=0.1, **options)
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"milestones": [1, 2]}, "epochs 2 is not reached: the training has 20 steps, 2 epochs"),
+        ({"milestones": [1.5], "unit": "share"}, "share 1.5 is not reached"),
+    ],
+)
+def test_a_milestone_that_is_never_reached_is_told(options, words, caplog):
+    rates(schedules.step, 20, gamma=0.1, **options)
+    assert words in caplog.text
+
+
 @pytest.mark.parametrize("schedule", [schedules.cosine, schedules.constant])
-def test_a_warm_up_longer_than_the_training_is_refused(schedule):
+def test_a_warm_up_longer_than_the_training_is_told(schedule, caplog):
     options = {"final_ratio": 0.0} if schedule is schedules.cosine else {}
-    with pytest.raises(UserError, match="warmup_epochs=3 are 30 steps, more than the training's 20"):
-        rates(schedule, 20, warmup_epochs=3, **options)
+    rates(schedule, 20, warmup_epochs=3, **options)
+    assert "warmup_epochs=3 are 30 steps, more than the training's 20" in caplog.text
 
 
 def test_an_automatic_warm_up_is_an_epoch_at_most_half_of_the_training():
