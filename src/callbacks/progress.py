@@ -44,16 +44,17 @@ class Progress(AfterMetrics):
         self._began = time.monotonic()
         self._share_before = _share(trainer, trainer.current_epoch)
         self._epoch_start = (self.images, self._began)
-        if trainer.fit_loop.epoch_loop.batch_progress.current.ready:
-            self._open(trainer)
+        done = trainer.fit_loop.epoch_loop.batch_progress.current.ready
+        if 0 < done < trainer.num_training_batches:
+            self._open(trainer, done)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the bar of the epoch."""
         self._epoch_start, self._validation = (self.images, time.monotonic()), 0.0
-        self._open(trainer)
+        self._open(trainer, 0)  # Lightning's own count is still that of the epoch before
 
-    def _open(self, trainer: Trainer) -> None:
-        total, done = int(trainer.num_training_batches), trainer.fit_loop.epoch_loop.batch_progress.current.ready
+    def _open(self, trainer: Trainer, done: int) -> None:
+        total = int(trainer.num_training_batches)
         self._advance = Advance(_epoch(trainer), total, unit="batches", done=done, first=self._first)
         self._first = EVERY
 

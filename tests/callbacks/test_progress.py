@@ -8,6 +8,7 @@ import json
 import pytest
 
 from src.callbacks import progress
+from src.progress import Advance
 from tests.training import resume, train
 
 LINES = ("trainer.log_every_n_steps=1", "test=false", "data.source.train=64")
@@ -80,3 +81,16 @@ def test_the_lowest_loss_is_kept_when_the_loss_is_monitored(tmp_path):
         losses = [float(row["val/loss"]) for row in csv.DictReader(file) if row["val/loss"]]
     assert json.loads((run / "metrics.json").read_text())["val/loss"] == pytest.approx(min(losses), rel=1e-5)
     assert min(losses) < max(losses)
+
+
+def test_every_epoch_counts_its_own_batches(tmp_path, monkeypatch):
+    counted = []
+
+    class Told(Advance):
+        def leave(self):
+            counted.append((self._earlier, self.done, self.total))
+            super().leave()
+
+    monkeypatch.setattr(progress, "Advance", Told)
+    train(tmp_path / "run", "trainer.max_epochs=3")
+    assert counted == [(0, 10, 10)] * 3
