@@ -97,8 +97,6 @@ def problems(composed: Composed, values: Values) -> Iterator[Problem]:
 def _of_training(values: Values) -> Iterator[tuple[str, str, str]]:
     """Yield keys, wherever they stand, with which nothing learns, is shared or is averaged as they say."""
     trainer, callbacks = values.get("trainer") or {}, values.get("callbacks") or {}
-    if _of(values, "optimizer.lr") == 0:
-        yield "optimizer.lr", "0: nothing learns", "type a rate above 0"
     if trainer.get("sync_batchnorm") and trainer.get("accelerator") == "cpu":
         yield "trainer.sync_batchnorm", "works on GPUs alone", "leave it out"
     targets = {name: str(one.get("_target_")) for name, one in callbacks.items() if isinstance(one, Mapping)}

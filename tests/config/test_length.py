@@ -33,7 +33,6 @@ EMA = "callbacks=[default,ema]"
         (["trainer.limit_train_batches=0"], "trainer.limit_train_batches=0", "must be at least 1"),
         (["trainer.limit_test_batches=0"], "trainer.limit_test_batches=0", "must be at least 1"),
         (["trainer.limit_train_batches=0.0"], "trainer.limit_train_batches=0.0", "must be"),
-        (["optimizer.lr=0"], "optimizer.lr", "nothing learns"),
         (["trainer=fsdp", EMA], "callbacks.ema", "sharded parameters cannot be averaged"),
         (["trainer=ddp_cpu", "trainer.sync_batchnorm=true"], "trainer.sync_batchnorm", "works on GPUs alone"),
     ],

@@ -78,7 +78,7 @@ def test_every_precision_of_the_cpu_trains_and_tests(precision, tmp_path):
 
 @pytest.mark.parametrize("preset", ["step", "overfit", "limit", "nan", "profile"])
 def test_the_debug_presets_run(preset, tmp_path):
-    typed = [o for o in TINY if not o.startswith(("trainer.max_epochs", "augment"))]
+    typed = [o for o in TINY if not o.startswith(("trainer.max_epochs", "augment", "optimizer"))]
     from src.runs import session
 
     short = ["trainer.max_epochs=2"] if preset == "overfit" else []
@@ -90,7 +90,7 @@ def test_the_debug_presets_run(preset, tmp_path):
 def test_overfitting_one_batch_drives_the_loss_towards_zero(tmp_path):
     from src.runs import session
 
-    typed = [o for o in TINY if not o.startswith(("trainer.max_epochs", "augment"))]
+    typed = [o for o in TINY if not o.startswith(("trainer.max_epochs", "augment", "optimizer"))]
     options = ["debug=overfit", "trainer.max_epochs=60", "optimizer=adamw", "optimizer.lr=0.005"]
     session.start(compose("train", [*typed, *options, f"run_dir={tmp_path}/run"]))
     checkpoint = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
