@@ -185,8 +185,8 @@ def fit(trainer: Trainer, model: ImageModule, data: ImageData, checkpoint: Path 
 def end_no_epoch_twice(trainer: Trainer) -> None:
     """Let a run with `trainer.max_steps` go on from an epoch's end as one without does: with the next epoch.
 
-    Lightning 2.6.6 takes every training with a limit of steps for one that stopped within an epoch: it would go back into
-    the finished epoch, in which no sample or one batch is left, and end it a second time.
+    Lightning 2.6.6 takes every training with a limit of steps for one that stopped within an epoch: it would go back
+    into the finished epoch, for no batch or one more, and end it a second time.
     """
     trainer.fit_loop._iteration_based_training = lambda: False  # type: ignore[method-assign]
 
